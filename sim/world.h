@@ -1,0 +1,165 @@
+/* The simulated world: one Kubernetes cluster and the cloud it runs on, as pure handlers: (world, now, request) → response.
+ *
+ *   world.c   time, servers and what runs on them (kubelets), faults, dispatch by path
+ *   keystone.c nova.c heat.c magnum.c   the cloud's services, as facts/openstack-api.md measured the real ones
+ *   kube.c    the Kubernetes API server, node-lifecycle controller (sim/kube.h)
+ *   serve.c   the same over loopback HTTPS, in real time
+ *   run.c     the same in virtual time, with whole replicas of the program and the laws checked after every event
+ *
+ * No I/O, no clock, no global state: everything follows from the seed, the calls and their times. */
+#ifndef MAH_SIM_WORLD_H
+#define MAH_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rand.h"
+#include "base/str.h"
+#include "base/time.h"
+
+struct world;
+struct sim_kube;
+
+/* ---- requests -------------------------------------------------------------------------------------------------- */
+
+struct sim_request {
+	const char *method;
+	const char *target;     /* path and query, e.g. "/compute/v2.1/servers/detail?limit=1000" */
+	const char *client;     /* who asks, for traces and laws: "replica-0"; "" unknown */
+	/* a header's value ("" when absent); NAME in lower case */
+	const char *(*header)(const struct sim_request *, const char *name);
+	const void *headers;    /* of whoever implements header() */
+	struct str body;
+};
+
+struct sim_response {
+	int status;
+	struct buf headers;     /* "name: value\n", lower-case names; content-type included */
+	struct buf body;
+	uint64_t stream;        /* not 0: status and headers go out now, bytes follow by world_opts.stream_bytes */
+	int64_t delay_ms;       /* how long the service took */
+	bool is_lost;           /* the request was carried out, the answer never comes */
+};
+void sim_response_init(struct sim_response *);
+void sim_response_done(struct sim_response *);
+
+/* Path prefixes below one address (the catalog points there):
+ *   /identity/v3  /compute/v2.1  /orchestration/v1/PROJECT  /container-infra/v1  /volume/v3/PROJECT   the cloud
+ *   /api /apis /healthz /livez /readyz /version                                        Kubernetes
+ *   /sim/...                                                                           control (serve.c only) */
+void world_http(struct world *, struct now, const struct sim_request *, struct sim_response *out);
+void world_stream_closed(struct world *, uint64_t stream); /* the client went away */
+
+/* ---- what happened: for the laws, the demo and the tests ---------------------------------------------------------- */
+
+#define SIM_ACTS(X)                                                                                                    \
+	X(ACT_REBOOT_SOFT, "reboot-soft")                                                                              \
+	X(ACT_REBOOT_HARD, "reboot-hard")                                                                              \
+	X(ACT_STOP, "stop")                                                                                            \
+	X(ACT_START, "start")                                                                                          \
+	X(ACT_DETACH_VOLUME, "detach-volume")                                                                          \
+	X(ACT_RESIZE, "resize")                                                                                        \
+	X(ACT_MARK_UNHEALTHY, "mark-unhealthy")                                                                        \
+	X(ACT_STACK_UPDATE, "stack-update")                                                                            \
+	X(ACT_HEALTH_REPORT, "health-report")                                                                          \
+	X(ACT_CORDON, "cordon")                                                                                        \
+	X(ACT_UNCORDON, "uncordon")                                                                                    \
+	X(ACT_DELETE_NODE, "delete-node")
+#define AS_ACT(id, name) id,
+enum sim_act_kind { SIM_ACTS(AS_ACT) };
+const char *sim_act_name(enum sim_act_kind);
+
+/* A request that changes the world arrived. Reported before it takes effect; `status` is what is answered. */
+struct sim_act {
+	enum sim_act_kind kind;
+	struct mono at;
+	const char *client;
+	const char *server;  /* id; "" for stack-update and health-report; a resize reports one act per removed server */
+	const char *node;    /* name of the node on that server, or of the Node; "" when there is none */
+	int status;
+};
+
+struct world_opts {
+	uint64_t seed;
+	int masters, workers;
+	int extra_workers;           /* in a second node group "extra", with a stack of its own; 0: none */
+	const char *cluster_uuid;    /* default c418c335-0e52-42fc-bd68-baa8d264e072 */
+	const char *cluster_name;    /* default "k8s-cluster" */
+	const char *base_url;        /* for the catalog and Location headers, e.g. "https://127.0.0.1:41234" */
+	const char *node_prefix;     /* default "k8s-" + cluster_name + random; nodes are PREFIX-master-0, PREFIX-node-0 ... */
+	bool with_heat, with_cinder, with_magnum; /* services in the catalog */
+	double pace;                 /* how long the cloud takes for everything, 1.0 = as measured (sim/serve: scaled down) */
+	int64_t grace_ms;            /* node-monitor-grace-period, default 40 s */
+	int64_t heartbeat_ms;        /* a healthy kubelet's status write, default 5 min */
+	void *ctx;
+	void (*on_act)(void *ctx, const struct sim_act *);
+	void (*stream_bytes)(void *ctx, uint64_t stream, struct str bytes);
+	void (*stream_end)(void *ctx, uint64_t stream, bool is_clean);
+};
+struct world_opts world_defaults(void);
+struct world *world_new(const struct world_opts *, struct now);
+void world_free(struct world *);
+
+/* Lets everything happen that is due. Then: when is the next thing due (ms; NEVER: nothing)? */
+void world_advance(struct world *, struct now);
+struct mono world_next(const struct world *);
+struct sim_kube *world_kube(struct world *);
+
+/* ---- servers and nodes -------------------------------------------------------------------------------------------- */
+
+/* A row of `openstack server list`, and what is true about the node on it. */
+struct sim_server {
+	char id[40];
+	char name[256];
+	char status[24];
+	char task_state[40];
+	char address[46];       /* "" before it has one, and after Heat moved it to its successor */
+	char node[256];         /* the Node that its kubelet is, or would be */
+	bool is_master;
+	bool is_running;        /* the guest runs */
+	bool is_kubelet_alive;  /* ... and its kubelet heartbeats */
+	struct mono healthy_since; /* 0 while it is not */
+};
+size_t world_servers_count(const struct world *);
+void world_server(const struct world *, size_t i, struct sim_server *out); /* in order of creation */
+bool world_server_of_node(const struct world *, const char *node, struct sim_server *out); /* its current server */
+bool world_stack_is_busy(const struct world *);
+
+/* ---- faults -------------------------------------------------------------------------------------------------------- */
+
+/* What cures a broken node. */
+enum sim_cure { CURE_ITSELF, CURE_REBOOT /* soft or hard */, CURE_HARD_REBOOT, CURE_REPLACE };
+
+/* The kubelet of NODE stops. CURE_ITSELF: it comes back after self_ms. False: no such node. */
+bool world_break_kubelet(struct world *, struct now, const char *node, enum sim_cure, int64_t self_ms);
+/* The kubelet itself reports Ready=False (and may flip to Unknown when `flips`). */
+bool world_break_not_ready(struct world *, struct now, const char *node, enum sim_cure, bool flips);
+/* The server goes to SHUTOFF (crash, not by a person), ERROR, or is deleted behind everybody's back. */
+bool world_break_server(struct world *, struct now, const char *node, const char *status);
+/* A new server of the given replacement does not boot (silent) / its bootstrap fails: UPDATE_FAILED. -1: the next one. */
+void world_fail_next_boot(struct world *, int count);
+/* A data volume is attached to the node's server. */
+bool world_attach_volume(struct world *, const char *node, char out_volume[40]);
+/* An administrator cordons / uncordons. */
+bool world_cordon(struct world *, struct now, const char *node, bool cordoned);
+void world_set_healing_label(struct world *, bool enabled);
+/* Another update of the cluster by its owner: stack and cluster are busy for so long. */
+void world_owner_updates(struct world *, struct now, int64_t for_ms);
+void world_revoke_tokens(struct world *); /* every token issued so far is refused from now on */
+void world_drop_watches(struct world *, bool is_clean);
+void world_compact(struct world *); /* the watch history is gone: 410 for every older resourceVersion */
+
+/* Troubles of one service; rates are per request, 0..1. */
+struct sim_trouble {
+	int64_t delay_min_ms, delay_max_ms;
+	double error_500, error_503, error_429, error_409; /* refused; nothing was done */
+	double lost_request;   /* never arrives */
+	double lost_answer;    /* is done, the answer is lost */
+	double cut_answer;     /* the body ends in the middle */
+	bool is_down;          /* no connection */
+};
+enum sim_service { SIM_KEYSTONE, SIM_NOVA, SIM_HEAT, SIM_MAGNUM, SIM_CINDER, SIM_KUBE, SIM_SERVICES_COUNT };
+void world_trouble(struct world *, enum sim_service, const struct sim_trouble *); /* all zero: none */
+
+#endif

@@ -1,0 +1,87 @@
+/* The configuration, as the program uses it. src/conf/schema.c says which keys there are; docs/configuration.md what
+ * they mean. Everything is owned by the struct config. */
+#ifndef MAH_CONF_CONF_H
+#define MAH_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/port.h"
+#include "core/facts.h"
+#include "core/policy.h"
+
+struct conf_check {
+	char type[32]; /* "NodeCondition", "Endpoint", canonical spelling */
+	unsigned line; /* where it stands, for messages */
+	int64_t unhealthy_duration_ms;
+	/* NodeCondition */
+	char **types;
+	size_t types_count;
+	char **ok_values; /* at most one of ok_values and error_values is non-empty */
+	size_t ok_values_count;
+	char **error_values;
+	size_t error_values_count;
+	/* Endpoint */
+	char *protocol; /* "HTTP" or "HTTPS" */
+	int port;
+	char **endpoints;
+	size_t endpoints_count;
+	int *ok_codes;
+	size_t ok_codes_count;
+	bool is_token_required;
+	char *token;
+	char *unhealthy_annotation;
+};
+
+struct conf_openstack {
+	char *auth_url, *user_id, *username, *password;
+	char *project_id, *project_name, *trust_id, *trustee_id, *trustee_password;
+	char *domain_id, *domain_name, *project_domain_id, *project_domain_name, *user_domain_id, *user_domain_name;
+	char *region,
+		*os_endpoint_type; /* "public" (default), "internal", "admin"; "publicURL" and the like are accepted */
+	char *ca_file, *cert_file, *key_file, *token;
+	char *application_credential_id, *application_credential_name, *application_credential_secret;
+	bool is_tls_insecure;
+	bool uses_clouds;
+	char *clouds_file, *cloud;
+};
+
+struct config {
+	char *path;
+	char *cluster_name;
+	char *cloud_provider; /* "openstack" */
+	char *kubernetes_api_host;
+	char *kubernetes_kubeconfig;
+	bool is_leader_elected;
+	struct policy policy;
+	struct conf_check *checks[ROLES_COUNT];
+	size_t checks_count[ROLES_COUNT];
+	struct conf_openstack openstack;
+};
+
+/* One finding of the reader: "file:line:column: text (suggestion)". */
+struct conf_problem {
+	unsigned line, column;
+	bool is_warning;
+	char text[240];
+};
+struct conf_problems {
+	struct conf_problem *list;
+	size_t count;
+	size_t errors_count; /* of those that are not warnings */
+};
+void conf_problems_done(struct conf_problems *);
+
+/* Reads everything, reports everything. NULL when there is any error; *out_problems is always filled (warnings too) and
+ * is the caller's to free. */
+struct config *conf_load(const struct file_port *, const char *path, struct conf_problems *out_problems);
+struct config *conf_parse(struct str text, const char *path, struct conf_problems *out_problems);
+void conf_free(struct config *);
+
+/* With use-clouds: fills the empty fields of *os from clouds.yaml (and secure.yaml), searched where OpenStack clients
+ * search: clouds-file, $OS_CLIENT_CONFIG_FILE, ./clouds.yaml, ~/.config/openstack/, /etc/openstack/. */
+bool conf_clouds(struct conf_openstack *os, const struct file_port *, struct err *err);
+
+#endif

@@ -1,0 +1,128 @@
+/* Operations: a repair as a table of named steps, and the one runner that walks it.
+ *
+ *   step = ask (pure: op → one question) + hear (pure: answer → what next)
+ *
+ *        ┌────────────── V_AGAIN (poll) / V_RETRY (back-off) ─────────────┐
+ *        ▼                                                                │
+ *   [due] ── op_poll ──▶ ask ──▶ (journal first, if .is_once) ──▶ [waiting] ── op_hear ──┬─ V_NEXT ──▶ next step …
+ * [done] ├─ V_GOTO ──▶ named step └─ V_FAIL ──▶ [failed]
+ *
+ * An answer that did not come to a step marked .is_once sends the op back to the step named by .look, after a pause in
+ * which the act, if it arrived, must have become visible. So does a restart or a change of leader.
+ * An op is plain data; what is stored is the recipe's and the step's name and the facts (core/journal.h). */
+#ifndef MAH_CORE_OP_H
+#define MAH_CORE_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/time.h"
+#include "core/ask.h"
+#include "core/facts.h"
+
+struct op;
+
+enum verdict {
+	V_NEXT,  /* this step is done */
+	V_AGAIN, /* not yet: ask again after poll_ms */
+	V_RETRY, /* it failed, but may be tried again: back-off; counts against tries */
+	V_GOTO,  /* go to the step named by op_goto(op, name, ...) */
+	V_FAIL,  /* the recipe cannot go on; op->note says why */
+};
+
+struct step {
+	const char *name; /* stored: part of the format */
+	void (*ask)(const struct op *, struct arena *, struct ask *out);
+	enum verdict (*hear)(struct op *, const struct answer *); /* may change op->facts, and op->note by op_note() */
+	int64_t limit_ms;  /* in this step at most; then `otherwise`, else the op fails */
+	int64_t poll_ms;   /* pause after V_AGAIN; 0: 3 s */
+	unsigned tries;    /* V_RETRYs and lost answers at most; 0: 5 */
+	bool is_once;      /* must not be repeated: journalled before it is asked; a lost answer goes back to `look` */
+	const char *look;  /* with is_once: the earlier step that sees whether the act happened, and skips it if so */
+	bool is_exclusive; /* holds the lock of op->facts.stack (core/op.c: ops_may_enter): one op per stack at a time
+			    */
+	bool is_committed; /* from here on the op is finished rather than cancelled */
+	const char *otherwise; /* step to go to when limit_ms passes */
+};
+
+struct recipe {
+	const char *name; /* stored */
+	const struct step *steps;
+	size_t steps_count;
+	int64_t limit_ms; /* whole op; survives restarts */
+};
+
+enum op_state { OP_DUE, OP_WAITING, OP_DONE, OP_FAILED, OP_CANCELLED };
+const char *op_state_name(enum op_state);
+
+#define OP_NOTE_BYTES 160
+#define CASE_ID_BYTES 24
+
+/* What an op knows: written to the journal. Bounded arrays; unused ones are "". */
+struct op_facts {
+	char node[NODE_NAME_BYTES];
+	char node_uid[SERVER_ID_BYTES];
+	char boot_id[SERVER_ID_BYTES];    /* of the node when the op began: a reboot changes it */
+	char machine_id[SERVER_ID_BYTES]; /* nodeInfo.machineID when the op began: a replacement changes it */
+	char server[SERVER_ID_BYTES];     /* the machine under repair */
+	char server_name[SERVER_NAME_BYTES];
+	char new_server[SERVER_ID_BYTES]; /* its replacement, once known */
+	char cluster[SERVER_ID_BYTES];
+	char group[GROUP_NAME_BYTES];
+	char stack[320];    /* "name/id" of the stack to update; the exclusive lock's key */
+	char resource[512]; /* path of the server's resource below /stacks */
+	char baseline[64];  /* what the look step saw before the act (a request id, a time) */
+	char case_id[CASE_ID_BYTES];
+	int32_t count; /* the node group's size (resize) */
+	bool is_worker;
+	bool has_cordoned; /* the cordon on the node is ours */
+};
+
+struct op {
+	const struct recipe *recipe;
+	size_t at; /* step */
+	enum op_state state;
+	struct wall started;   /* stored */
+	bool is_sent;          /* stored: the journal says that the act of this once step may have left */
+	struct op_facts facts; /* stored */
+	/* rebuilt on resume */
+	struct mono entered; /* this step */
+	struct mono due;
+	unsigned tries;
+	unsigned redone; /* how often a once step was sent back to its look */
+	bool is_cancelled;
+	bool needs_journal;       /* the once step's intent is not yet known to be stored */
+	const char *next;         /* of V_GOTO */
+	uint64_t call;            /* the running request; 0: none */
+	char note[OP_NOTE_BYTES]; /* why it failed, or what it waits for; for people */
+};
+
+void op_init(struct op *, const struct recipe *, const struct op_facts *, struct now);
+/* After a restart or a fail-over: is_sent of a once step leads back to its look, after a pause. */
+void op_resume(struct op *, struct now);
+const struct step *op_step(const struct op *);
+
+/* If the op is due: its question, and the op is OP_WAITING. False: nothing to ask now (see op->due). Ends the op when a
+ * limit has passed. The caller answers with op_hear(), or with op_unask() when the question could not leave. */
+bool op_poll(struct op *, struct now, struct rng *, struct arena *, struct ask *out);
+void op_hear(struct op *, struct now, struct rng *, const struct answer *);
+void op_unask(struct op *, struct mono due); /* the question never left: ask it again later; nothing is counted */
+/* The journal that holds the intent of the current once step is safe. */
+void op_journalled(struct op *);
+void op_cancel(struct op *, struct now, const char *why);
+bool op_is_over(const struct op *);
+
+/* For hear functions. */
+enum verdict op_goto(struct op *, const char *step);
+enum verdict op_fail(struct op *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void op_note(struct op *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The usual reading of an HTTP answer to something repeatable: 2xx NEXT; none, 408, 409, 429, 5xx RETRY; else FAIL. */
+enum verdict op_usual(struct op *, const struct answer *, const char *what);
+
+#define OP_LOST_PAUSE_MS                                                                                               \
+	(10 * SEC) /* how long an accepted act may take to show (facts: Magnum's status about 1 s, Heat's 2-5 s) */
+
+#endif
