@@ -1,0 +1,57 @@
+/* Keeps the store like the API server's Nodes: one streaming request, resumed for ever. Pure: the caller carries the
+ * requests and the answers.
+ *
+ *   [initial]  watch=1&sendInitialEvents=true ──422──▶ [pages] list limit=500 … ──▶ [watch] from the list's version
+ *        └──── bookmark "initial-events-end" ─────────────────────────────────────────▲   │
+ *        ▲                                                                            │   ├─ clean end, cut: resume
+ *        └──────────────── 410 Gone / ERROR event ────────────────────────────────────┴───┘  from the last version
+ *
+ * While the store is not the truth (first sync not done, or nothing heard for too long), reflector_is_fresh() says no. */
+#ifndef MAH_KUBE_REFLECTOR_H
+#define MAH_KUBE_REFLECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/http.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/time.h"
+#include "kube/store.h"
+
+struct reflector;
+struct reflector *reflector_new(struct store *);
+void reflector_free(struct reflector *);
+
+/* What to ask next: relative path with query, Accept header; is_stream as in http_request. False: nothing now, see
+ * reflector_due(). After true the reflector waits for head/bytes/done. */
+struct reflector_request {
+	const char *path;   /* "/api/v1/nodes?..." ; in the arena */
+	const char *accept;
+	int64_t timeout_ms;
+	int64_t silence_ms; /* 0: not a stream. Longer than the server's bookmark interval of a minute. */
+	size_t answer_bytes_max;
+};
+bool reflector_poll(struct reflector *, struct now, struct rng *, struct arena *, struct reflector_request *out);
+struct mono reflector_due(const struct reflector *);
+
+/* The answer, as http_sink delivers it. */
+void reflector_head(struct reflector *, const struct http_answer *);
+void reflector_bytes(struct reflector *, struct str chunk);
+void reflector_done(struct reflector *, const struct http_answer *);
+/* Called once per turn before reflector_poll: takes the time for what came since the last turn. True: the running
+ * stream broke a rule (garbage, a frame too large, ERROR event) and must be cancelled by the caller; no done() follows. */
+bool reflector_turn(struct reflector *, struct now, struct rng *);
+
+/* The store is complete, and the stream that keeps it so was heard not longer than REFLECTOR_STALE_MS ago (or was
+ * resumed within that time). */
+#define REFLECTOR_STALE_MS (100 * SEC)
+bool reflector_is_fresh(const struct reflector *, struct now);
+const char *reflector_trouble(const struct reflector *); /* "" or why it is not: for status and logs */
+
+struct reflector_stats {
+	uint64_t events, lists, watches, expired, bytes, errors;
+};
+const struct reflector_stats *reflector_stats(const struct reflector *);
+
+#endif
