@@ -1,7 +1,11 @@
-/* The simulated world: one Kubernetes cluster and the cloud it runs on, as pure handlers: (world, now, request) → response.
+/* The simulated world: one Kubernetes cluster and the cloud it runs on, as pure handlers: (world, now, request) →
+ * response.
  *
- *   world.c   time, servers and what runs on them (kubelets), faults, dispatch by path
- *   keystone.c nova.c heat.c magnum.c   the cloud's services, as facts/openstack-api.md measured the real ones
+ *   world.c   time, dispatch by path
+ *   machine.c server_json.c   servers, what runs on them (kubelets), and how Nova shows them
+ *   stack.c   the stacks that own the servers: what an update does to them
+ *   faults.c  everything that goes wrong, troubles of the services
+ *   keystone.c nova.c heat.c magnum.c cinder.c   the cloud's services, as facts/openstack-api.md measured the real ones
  *   kube.c    the Kubernetes API server, node-lifecycle controller (sim/kube.h)
  *   serve.c   the same over loopback HTTPS, in real time
  *   run.c     the same in virtual time, with whole replicas of the program and the laws checked after every event
@@ -25,21 +29,22 @@ struct sim_kube;
 
 struct sim_request {
 	const char *method;
-	const char *target;     /* path and query, e.g. "/compute/v2.1/servers/detail?limit=1000" */
-	const char *client;     /* who asks, for traces and laws: "replica-0"; "" unknown */
+	const char *target; /* path and query, e.g. "/compute/v2.1/servers/detail?limit=1000" */
+	const char *client; /* who asks, for traces and laws: "replica-0"; "" unknown */
 	/* a header's value ("" when absent); NAME in lower case */
 	const char *(*header)(const struct sim_request *, const char *name);
-	const void *headers;    /* of whoever implements header() */
+	const void *headers; /* of whoever implements header() */
 	struct str body;
 };
 
 struct sim_response {
 	int status;
-	struct buf headers;     /* "name: value\n", lower-case names; content-type included */
+	struct buf headers; /* "name: value\n", lower-case names; content-type included */
 	struct buf body;
-	uint64_t stream;        /* not 0: status and headers go out now, bytes follow by world_opts.stream_bytes */
-	int64_t delay_ms;       /* how long the service took */
-	bool is_lost;           /* the request was carried out, the answer never comes */
+	uint64_t stream;  /* not 0: status and headers go out now, bytes follow by world_opts.stream_bytes */
+	int64_t delay_ms; /* how long the service took */
+	bool is_lost;     /* the answer never comes; status 0: the request never arrived either */
+	bool is_cut;      /* the connection ends in the middle of the body (which is truncated here already) */
 };
 void sim_response_init(struct sim_response *);
 void sim_response_done(struct sim_response *);
@@ -51,7 +56,8 @@ void sim_response_done(struct sim_response *);
 void world_http(struct world *, struct now, const struct sim_request *, struct sim_response *out);
 void world_stream_closed(struct world *, uint64_t stream); /* the client went away */
 
-/* ---- what happened: for the laws, the demo and the tests ---------------------------------------------------------- */
+/* ---- what happened: for the laws, the demo and the tests ----------------------------------------------------------
+ */
 
 #define SIM_ACTS(X)                                                                                                    \
 	X(ACT_REBOOT_SOFT, "reboot-soft")                                                                              \
@@ -65,7 +71,9 @@ void world_stream_closed(struct world *, uint64_t stream); /* the client went aw
 	X(ACT_HEALTH_REPORT, "health-report")                                                                          \
 	X(ACT_CORDON, "cordon")                                                                                        \
 	X(ACT_UNCORDON, "uncordon")                                                                                    \
-	X(ACT_DELETE_NODE, "delete-node")
+	X(ACT_DELETE_NODE, "delete-node")                                                                              \
+	X(ACT_DELETE_SERVER, "delete-server")                                                                          \
+	X(ACT_REBUILD, "rebuild")
 #define AS_ACT(id, name) id,
 enum sim_act_kind { SIM_ACTS(AS_ACT) };
 const char *sim_act_name(enum sim_act_kind);
@@ -75,28 +83,49 @@ struct sim_act {
 	enum sim_act_kind kind;
 	struct mono at;
 	const char *client;
-	const char *server;  /* id; "" for stack-update and health-report; a resize reports one act per removed server */
-	const char *node;    /* name of the node on that server, or of the Node; "" when there is none */
+	const char *server; /* id; "" for stack-update and health-report; a resize reports one act per removed server */
+	const char *node;   /* name of the node on that server, or of the Node; "" when there is none */
 	int status;
 };
 
 struct world_opts {
 	uint64_t seed;
 	int masters, workers;
-	int extra_workers;           /* in a second node group "extra", with a stack of its own; 0: none */
-	const char *cluster_uuid;    /* default c418c335-0e52-42fc-bd68-baa8d264e072 */
-	const char *cluster_name;    /* default "k8s-cluster" */
-	const char *base_url;        /* for the catalog and Location headers, e.g. "https://127.0.0.1:41234" */
-	const char *node_prefix;     /* default "k8s-" + cluster_name + random; nodes are PREFIX-master-0, PREFIX-node-0 ... */
+	int extra_workers;        /* in a second node group "extra", with a stack of its own; 0: none */
+	const char *cluster_uuid; /* default c418c335-0e52-42fc-bd68-baa8d264e072 */
+	const char *cluster_name; /* default "k8s-cluster" */
+	const char *base_url;     /* for the catalog and Location headers, e.g. "https://127.0.0.1:41234" */
+	const char *node_prefix;  /* default cluster_name + random, also the stack's name; nodes are PREFIX-master-0,
+				     PREFIX-node-0 ... */
 	bool with_heat, with_cinder, with_magnum; /* services in the catalog */
-	double pace;                 /* how long the cloud takes for everything, 1.0 = as measured (sim/serve: scaled down) */
-	int64_t grace_ms;            /* node-monitor-grace-period, default 40 s */
-	int64_t heartbeat_ms;        /* a healthy kubelet's status write, default 5 min */
+	double pace;          /* how long the cloud takes for everything, 1.0 = as measured (sim/serve: scaled down) */
+	int64_t grace_ms;     /* node-monitor-grace-period, default 40 s */
+	int64_t heartbeat_ms; /* a healthy kubelet's status write, default 5 min */
 	void *ctx;
 	void (*on_act)(void *ctx, const struct sim_act *);
 	void (*stream_bytes)(void *ctx, uint64_t stream, struct str bytes);
 	void (*stream_end)(void *ctx, uint64_t stream, bool is_clean);
 };
+
+/* Who may log in. The member owns the cluster; the reader may look only; the trustee acts as the member by the trust.
+ */
+#define SIM_PROJECT_ID "3a8b6d0c2f5e4b1f9a7d8e6c5b4a3f21"
+#define SIM_PROJECT_NAME "demo"
+#define SIM_DOMAIN_ID "default"
+#define SIM_DOMAIN_NAME "Default"
+#define SIM_USER_ID "8c8c1f0e7d6b4a5f93e2d1c0b9a87654"
+#define SIM_USER_NAME "demo"
+#define SIM_PASSWORD "demo-secret"
+#define SIM_READER_ID "5e4d3c2b1a09f8e7d6c5b4a392817060"
+#define SIM_READER_NAME "reader"
+#define SIM_TRUSTEE_ID "7f6e5d4c3b2a190817263544f5e6d7c8"
+#define SIM_TRUSTEE_NAME "trustee"
+#define SIM_TRUST_ID "1d2c3b4a5f6e7d8c9b0a1f2e3d4c5b6a"
+#define SIM_APPCRED_ID "9a8b7c6d5e4f30211203f4e5d6c7b8a9"
+#define SIM_APPCRED_NAME "healer"
+#define SIM_APPCRED_SECRET "appcred-secret"
+#define SIM_REGION "RegionOne"
+
 struct world_opts world_defaults(void);
 struct world *world_new(const struct world_opts *, struct now);
 void world_free(struct world *);
@@ -106,7 +135,8 @@ void world_advance(struct world *, struct now);
 struct mono world_next(const struct world *);
 struct sim_kube *world_kube(struct world *);
 
-/* ---- servers and nodes -------------------------------------------------------------------------------------------- */
+/* ---- servers and nodes --------------------------------------------------------------------------------------------
+ */
 
 /* A row of `openstack server list`, and what is true about the node on it. */
 struct sim_server {
@@ -114,19 +144,20 @@ struct sim_server {
 	char name[256];
 	char status[24];
 	char task_state[40];
-	char address[46];       /* "" before it has one, and after Heat moved it to its successor */
-	char node[256];         /* the Node that its kubelet is, or would be */
+	char address[46]; /* "" before it has one, and after Heat moved it to its successor */
+	char node[256];   /* the Node that its kubelet is, or would be */
 	bool is_master;
-	bool is_running;        /* the guest runs */
-	bool is_kubelet_alive;  /* ... and its kubelet heartbeats */
+	bool is_running;           /* the guest runs */
+	bool is_kubelet_alive;     /* ... and its kubelet heartbeats */
 	struct mono healthy_since; /* 0 while it is not */
 };
 size_t world_servers_count(const struct world *);
-void world_server(const struct world *, size_t i, struct sim_server *out); /* in order of creation */
+void world_server(const struct world *, size_t i, struct sim_server *out);                 /* in order of creation */
 bool world_server_of_node(const struct world *, const char *node, struct sim_server *out); /* its current server */
 bool world_stack_is_busy(const struct world *);
 
-/* ---- faults -------------------------------------------------------------------------------------------------------- */
+/* ---- faults --------------------------------------------------------------------------------------------------------
+ */
 
 /* What cures a broken node. */
 enum sim_cure { CURE_ITSELF, CURE_REBOOT /* soft or hard */, CURE_HARD_REBOOT, CURE_REPLACE };
@@ -135,10 +166,20 @@ enum sim_cure { CURE_ITSELF, CURE_REBOOT /* soft or hard */, CURE_HARD_REBOOT, C
 bool world_break_kubelet(struct world *, struct now, const char *node, enum sim_cure, int64_t self_ms);
 /* The kubelet itself reports Ready=False (and may flip to Unknown when `flips`). */
 bool world_break_not_ready(struct world *, struct now, const char *node, enum sim_cure, bool flips);
-/* The server goes to SHUTOFF (crash, not by a person), ERROR, or is deleted behind everybody's back. */
+/* The server goes to SHUTOFF (crash, not by a person), ERROR, or is deleted behind everybody's back ("GONE"). Also what
+ * somebody else may do with it: PAUSED, SUSPENDED, RESCUE, VERIFY_RESIZE, SHELVED_OFFLOADED; ACTIVE ends that.
+ * False for a server that is still being built, too. */
 bool world_break_server(struct world *, struct now, const char *node, const char *status);
-/* A new server of the given replacement does not boot (silent) / its bootstrap fails: UPDATE_FAILED. -1: the next one. */
+/* The next COUNT new servers (-1: the next one) do not boot (silent until the stack's timeout) or their bootstrap
+ * fails, by chance; or in the way that KIND says. The stack and the cluster end as UPDATE_FAILED. */
 void world_fail_next_boot(struct world *, int count);
+enum sim_boot { SIM_BOOT_SILENT, SIM_BOOT_SIGNALS_FAILURE, SIM_BOOT_NO_HOST /* Nova cannot build it */ };
+void world_fail_next_boot_as(struct world *, int count, enum sim_boot kind);
+/* A person (not the healer) stops the server of NODE: it shows in the instance actions. Locks it: 409 for every act. */
+bool world_person_stops(struct world *, struct now, const char *node);
+bool world_lock(struct world *, const char *node, bool locked);
+/* The stack is as if still being created: Magnum answers 202 to a resize and drops it. Ends as CREATE_COMPLETE. */
+void world_creates(struct world *, struct now, int64_t for_ms);
 /* A data volume is attached to the node's server. */
 bool world_attach_volume(struct world *, const char *node, char out_volume[40]);
 /* An administrator cordons / uncordons. */
@@ -154,10 +195,10 @@ void world_compact(struct world *); /* the watch history is gone: 410 for every 
 struct sim_trouble {
 	int64_t delay_min_ms, delay_max_ms;
 	double error_500, error_503, error_429, error_409; /* refused; nothing was done */
-	double lost_request;   /* never arrives */
-	double lost_answer;    /* is done, the answer is lost */
-	double cut_answer;     /* the body ends in the middle */
-	bool is_down;          /* no connection */
+	double lost_request;                               /* never arrives */
+	double lost_answer;                                /* is done, the answer is lost */
+	double cut_answer;                                 /* the body ends in the middle */
+	bool is_down;                                      /* no connection */
 };
 enum sim_service { SIM_KEYSTONE, SIM_NOVA, SIM_HEAT, SIM_MAGNUM, SIM_CINDER, SIM_KUBE, SIM_SERVICES_COUNT };
 void world_trouble(struct world *, enum sim_service, const struct sim_trouble *); /* all zero: none */

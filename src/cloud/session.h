@@ -21,19 +21,20 @@
 
 struct session;
 
-/* conf: already completed by conf_clouds(). Checks that the credentials are of one known kind (password by id or by name
- * and domain, application credential by id or by name and user, trust, token), with one clear sentence if not. */
+/* conf: already completed by conf_clouds(). Checks that the credentials are of one known kind (password by id or by
+ * name and domain, application credential by id or by name and user, trust, token), with one clear sentence if not. */
 struct session *session_new(const struct conf_openstack *, struct err *err);
 void session_free(struct session *);
 
 enum session_state {
-	SESSION_READY,  /* *out is the request: send it */
-	SESSION_LOGIN,  /* *out is the login request: send it, give the answer to session_login_heard(), then ask again */
-	SESSION_WAIT,   /* a login is under way, or its back-off: ask again later (see session_due) */
-	SESSION_REFUSED,/* cannot be asked: err says why (service not in the catalog for this region and interface) */
+	SESSION_READY,   /* *out is the request: send it */
+	SESSION_LOGIN,   /* *out is the login request: send it, give the answer to session_login_heard(), then ask again
+			  */
+	SESSION_WAIT,    /* a login is under way, or its back-off: ask again later (see session_due) */
+	SESSION_REFUSED, /* cannot be asked: err says why (service not in the catalog for this region and interface) */
 };
 enum session_state session_request(struct session *, struct now, struct rng *, const struct ask *, struct arena *,
-                                   struct http_request *out, struct err *err);
+				   struct http_request *out, struct err *err);
 void session_login_heard(struct session *, struct now, struct rng *, const struct http_answer *);
 struct mono session_due(const struct session *);
 
@@ -42,7 +43,8 @@ struct mono session_due(const struct session *);
  * 1.10, 1.9, 1.7) and is also worth asking again. */
 bool session_heard(struct session *, const struct ask *, const struct http_answer *);
 
-/* Path of an absolute URL (Location, link) below the service's endpoint; NULL when it belongs elsewhere. In the arena. */
+/* Path of an absolute URL (Location, link) below the service's endpoint; NULL when it belongs elsewhere. In the arena.
+ */
 const char *session_relative(const struct session *, enum service, const char *url, struct arena *);
 bool session_has_service(const struct session *, enum service); /* false also before the first login */
 const char *session_trouble(const struct session *);            /* "" or why the last login failed */

@@ -39,8 +39,9 @@ struct conf_openstack {
 	char *auth_url, *user_id, *username, *password;
 	char *project_id, *project_name, *trust_id, *trustee_id, *trustee_password;
 	char *domain_id, *domain_name, *project_domain_id, *project_domain_name, *user_domain_id, *user_domain_name;
-	char *region,
-		*os_endpoint_type; /* "public" (default), "internal", "admin"; "publicURL" and the like are accepted */
+	char *region;
+	/* "public" (default), "internal", "admin", however it was written. With use-clouds NULL until conf_clouds(). */
+	char *os_endpoint_type;
 	char *ca_file, *cert_file, *key_file, *token;
 	char *application_credential_id, *application_credential_name, *application_credential_secret;
 	bool is_tls_insecure;
@@ -63,16 +64,24 @@ struct config {
 
 /* One finding of the reader: "file:line:column: text (suggestion)". */
 struct conf_problem {
-	unsigned line, column;
+	unsigned line, column; /* from 1; line 0: the file as a whole (it could not be read) */
 	bool is_warning;
 	char text[240];
 };
 struct conf_problems {
-	struct conf_problem *list;
+	struct conf_problem *list; /* in the order of their places */
 	size_t count;
 	size_t errors_count; /* of those that are not warnings */
 };
 void conf_problems_done(struct conf_problems *);
+#define CONF_PROBLEMS_MAX 500 /* further ones are only counted */
+
+/* Appends the line "path:line:column: [warning: ]text\n". */
+void conf_problem_print(const struct conf_problem *, const char *path, struct buf *out);
+
+#define CONF_CHECKS_MAX 32 /* for one role */
+#define CONF_ITEMS_MAX 64  /* of a list */
+#define CONF_TEXT_BYTES_MAX 4096
 
 /* Reads everything, reports everything. NULL when there is any error; *out_problems is always filled (warnings too) and
  * is the caller's to free. */
@@ -80,8 +89,14 @@ struct config *conf_load(const struct file_port *, const char *path, struct conf
 struct config *conf_parse(struct str text, const char *path, struct conf_problems *out_problems);
 void conf_free(struct config *);
 
-/* With use-clouds: fills the empty fields of *os from clouds.yaml (and secure.yaml), searched where OpenStack clients
- * search: clouds-file, $OS_CLIENT_CONFIG_FILE, ./clouds.yaml, ~/.config/openstack/, /etc/openstack/. */
+/* With use-clouds: fills the empty fields of *os from clouds.yaml (and secure.yaml, whose values win over it), searched
+ * where OpenStack clients search: clouds-file, $OS_CLIENT_CONFIG_FILE, ./clouds.yaml, ~/.config/openstack/,
+ * /etc/openstack/. Which cloud: `cloud`, $OS_CLOUD, the only one. Without use-clouds nothing happens. In the end the
+ * credentials are complete (conf_credentials). On failure *os may be partly filled; it is still to be freed. */
 bool conf_clouds(struct conf_openstack *os, const struct file_port *, struct err *err);
+
+/* Is there an address and one complete kind of credentials: an application credential, a token, a trustee, or a user
+ * with a password, with a project or trust where the kind needs one? Says what is missing, in the keys' names. */
+bool conf_credentials(const struct conf_openstack *, struct err *err);
 
 #endif

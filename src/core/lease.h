@@ -1,5 +1,5 @@
-/* Leader election on a Lease, exactly as client-go's resourcelock does it (facts/kubernetes-api.md section 8), as a pure
- * machine: what was seen + now → what to ask next. And the fence: may an act leave now? */
+/* Leader election on a Lease, exactly as client-go's resourcelock does it (facts/kubernetes-api.md section 8), as a
+ * pure machine: what was seen + now → what to ask next. And the fence: may an act leave now? */
 #ifndef MAH_CORE_LEASE_H
 #define MAH_CORE_LEASE_H
 
@@ -12,9 +12,9 @@
 #define LEASE_IDENTITY_BYTES 128
 
 struct lease_opts {
-	int64_t duration_ms; /* 20 s, as the reference */
-	int64_t renew_ms;    /* 15 s: no success for so long: stop leading */
-	int64_t retry_ms;    /* 5 s */
+	int64_t duration_ms;                 /* 20 s, as the reference */
+	int64_t renew_ms;                    /* 15 s: no success for so long: stop leading */
+	int64_t retry_ms;                    /* 5 s */
 	char identity[LEASE_IDENTITY_BYTES]; /* hostname_uuid */
 };
 
@@ -31,18 +31,18 @@ enum lease_do { LEASE_WAIT, LEASE_GET, LEASE_CREATE, LEASE_UPDATE };
 
 struct lease {
 	struct lease_opts opts;
-	struct lease_record seen;  /* as last read or written */
+	struct lease_record seen; /* as last read or written */
 	bool is_seen;
-	struct mono changed;       /* local time at which `seen` last differed from what was seen before */
+	struct mono changed; /* local time at which `seen` last differed from what was seen before */
 	bool is_leader;
-	bool must_read;            /* the copy in hand is not the latest: GET before the next PUT */
-	struct mono renewed;       /* when the last successful renewal was SENT: leadership counts from there */
+	bool must_read;      /* the copy in hand is not the latest: GET before the next PUT */
+	struct mono renewed; /* when the last successful renewal was SENT: leadership counts from there */
 	struct mono due;
 	struct mono sent;
-	enum lease_do doing;       /* LEASE_WAIT: no request under way */
-	struct lease_record wanted;/* what the running PUT or POST writes */
+	enum lease_do doing;        /* LEASE_WAIT: no request under way */
+	struct lease_record wanted; /* what the running PUT or POST writes */
 	bool is_releasing;
-	uint32_t epoch;            /* grows each time leadership is won */
+	uint32_t epoch; /* grows each time leadership is won */
 };
 
 void lease_init(struct lease *, const struct lease_opts *, struct now);
@@ -53,6 +53,11 @@ enum lease_do lease_poll(struct lease *, struct now, struct rng *);
 void lease_heard(struct lease *, struct now, struct rng *, int status, const struct lease_record *);
 /* A clean stop: the next poll gives the lease back (holder "", duration 1 s). */
 void lease_release(struct lease *, struct now);
+
+/* Without an election (leader-elect: false): leads, and goes on leading, without any Lease. */
+void lease_lead_alone(struct lease *, struct now);
+/* Somebody else has written where only the leader writes: lead no longer, read the Lease again. */
+void lease_step_down(struct lease *, struct now);
 
 bool lease_leads(const struct lease *, struct mono now);
 /* May a request of at most timeout_ms leave now? Only if it is over before anybody else could lead. */

@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "core/ask.h"
 #include "core/facts.h"
+#include "core/rung.h"
 
 struct op;
 
@@ -42,9 +43,8 @@ struct step {
 	unsigned tries;    /* V_RETRYs and lost answers at most; 0: 5 */
 	bool is_once;      /* must not be repeated: journalled before it is asked; a lost answer goes back to `look` */
 	const char *look;  /* with is_once: the earlier step that sees whether the act happened, and skips it if so */
-	bool is_exclusive; /* holds the lock of op->facts.stack (core/op.c: ops_may_enter): one op per stack at a time
-			    */
-	bool is_committed; /* from here on the op is finished rather than cancelled */
+	bool is_exclusive; /* one op per cluster inside such steps at a time: see ops_may_enter() */
+	bool is_committed; /* once this act has left, the op is finished rather than cancelled */
 	const char *otherwise; /* step to go to when limit_ms passes */
 };
 
@@ -54,6 +54,9 @@ struct recipe {
 	size_t steps_count;
 	int64_t limit_ms; /* whole op; survives restarts */
 };
+
+/* limit_ms of a step that waits for the node to become Ready: op->facts.ready_limit_ms. */
+#define STEP_LIMIT_READY (-1)
 
 enum op_state { OP_DUE, OP_WAITING, OP_DONE, OP_FAILED, OP_CANCELLED };
 const char *op_state_name(enum op_state);
@@ -78,24 +81,33 @@ struct op_facts {
 	char case_id[CASE_ID_BYTES];
 	int32_t count; /* the node group's size (resize) */
 	bool is_worker;
-	bool has_cordoned; /* the cordon on the node is ours */
+	bool has_cordoned;            /* the cordon on the node is ours */
+	int64_t ready_limit_ms;       /* how long the node may take to be Ready (policy: rebuild-delay-after-reboot) */
+	struct wall acted;            /* when the server was up again after the act, by the cloud's clock; 0: unknown */
+	char volume[SERVER_ID_BYTES]; /* being detached */
+	int32_t newest;               /* highest index of the servers' names before the act (resize) */
 };
 
 struct op {
 	const struct recipe *recipe;
 	size_t at; /* step */
 	enum op_state state;
+	enum rung rung;        /* stored: what it is for */
 	struct wall started;   /* stored */
-	bool is_sent;          /* stored: the journal says that the act of this once step may have left */
+	bool is_sent;          /* stored: the act of this once step (or of the one `at` looks for) may have left */
+	bool holds_lock;       /* stored: it is the one op of its cluster inside the exclusive steps */
 	struct op_facts facts; /* stored */
 	/* rebuilt on resume */
 	struct mono entered; /* this step */
 	struct mono due;
 	unsigned tries;
-	unsigned redone; /* how often a once step was sent back to its look */
-	bool is_cancelled;
-	bool needs_journal;       /* the once step's intent is not yet known to be stored */
+	unsigned redone;          /* how often a once step was sent back to its look */
+	bool is_committed;        /* an act of a committed step may have left: finishing is safer than stopping */
+	size_t committed_at;      /* the step that did it */
+	bool needs_journal;       /* the once step's intent is not yet known to be stored: write it, op_journalled() */
 	const char *next;         /* of V_GOTO */
+	uint64_t intent;          /* the journal write that carries the intent; 0: none yet */
+	unsigned reasked;         /* 401s in a row: one new token, one repetition */
 	uint64_t call;            /* the running request; 0: none */
 	char note[OP_NOTE_BYTES]; /* why it failed, or what it waits for; for people */
 };
@@ -105,15 +117,35 @@ void op_init(struct op *, const struct recipe *, const struct op_facts *, struct
 void op_resume(struct op *, struct now);
 const struct step *op_step(const struct op *);
 
-/* If the op is due: its question, and the op is OP_WAITING. False: nothing to ask now (see op->due). Ends the op when a
- * limit has passed. The caller answers with op_hear(), or with op_unask() when the question could not leave. */
+/* If the op is due: its question, and the op is OP_WAITING. False: nothing to ask now (see op->due and
+ * op->needs_journal). Ends the op when a limit has passed. The caller answers with op_hear(), or with op_unask() when
+ * the question could not leave. */
 bool op_poll(struct op *, struct now, struct rng *, struct arena *, struct ask *out);
+/* The question that op_poll gave is really leaving now. For an act this is the point of no return. */
+void op_left(struct op *);
 void op_hear(struct op *, struct now, struct rng *, const struct answer *);
 void op_unask(struct op *, struct mono due); /* the question never left: ask it again later; nothing is counted */
 /* The journal that holds the intent of the current once step is safe. */
 void op_journalled(struct op *);
-void op_cancel(struct op *, struct now, const char *why);
+/* False: it is committed and goes on. */
+bool op_cancel(struct op *, const char *why);
 bool op_is_over(const struct op *);
+/* How far it came: an act of a committed step was sent. Tells "it did not help" from "it could not be done". */
+bool op_has_acted(const struct op *);
+
+/* The table of running ops, and the lock of the exclusive steps: may this op be asked now? Takes the lock when it is
+ * free; gives it back when the op has left the exclusive steps. */
+#define OPS_MAX 64
+struct ops {
+	struct op list[OPS_MAX];
+	size_t count;
+};
+bool ops_may_enter(struct ops *, struct op *);
+struct op *ops_of_node(struct ops *, const char *node);
+const struct op *ops_of_node_const(const struct ops *, const char *node);
+bool ops_has_server(const struct ops *, const char *server);
+struct op *ops_add(struct ops *); /* NULL: full */
+void ops_remove(struct ops *, struct op *);
 
 /* For hear functions. */
 enum verdict op_goto(struct op *, const char *step);

@@ -17,11 +17,11 @@ struct now clock_now(void);
 struct loop;
 struct loop *loop_new(struct err *err); /* ignores SIGPIPE */
 void loop_free(struct loop *);
-/* Runs until loop_stop(): waits for I/O or until due (mono ms, NEVER: no deadline), lets callbacks store what came, then
- * calls turn(), which returns the next due time. Events that come within window_ms of each other share a turn. */
+/* Runs until loop_stop(): waits for I/O or until due (mono ms, NEVER: no deadline), lets callbacks store what came,
+ * then calls turn(), which returns the next due time. Events that come within window_ms of each other share a turn. */
 void loop_run(struct loop *, int64_t (*turn)(void *ctx), void *ctx, int64_t window_ms);
-void loop_wake(struct loop *);  /* a turn is wanted soon (within the window) */
-void loop_urgent(struct loop *);/* a turn is wanted now */
+void loop_wake(struct loop *);   /* a turn is wanted soon (within the window) */
+void loop_urgent(struct loop *); /* a turn is wanted now */
 void loop_stop(struct loop *);
 /* SIGTERM and SIGINT call stop(ctx) in the loop; SIGHUP calls reload(ctx) when not NULL. */
 void loop_signals(struct loop *, void (*stop)(void *ctx), void (*reload)(void *ctx), void *ctx);
@@ -30,8 +30,11 @@ struct watch;
 struct watch *loop_watch(struct loop *, int fd, void (*ready)(void *ctx), void *ctx);
 void watch_free(struct watch *);
 
-/* libcurl multi on the loop, HTTP/1.1, one multi handle, CAPATH off. Environment proxies are honoured, loopback never
- * goes through a proxy. */
+/* libcurl multi on the loop, HTTP/1.1, one multi handle, CAPATH off. Environment proxies are honoured, but never for
+ * loopback; tls_opts.proxy_url was asked for by somebody and is used for every host. The ports wake nobody: a sink that
+ * stored something calls loop_wake() itself (a heartbeat that changes nothing needs no turn). Ids are unique in a port
+ * among what runs. Freeing a port drops what runs without done(). A request whose timeout_ms is not positive ends with
+ * ERR_TIMEOUT, unsent. */
 struct http_port *http_port_new(struct loop *, struct err *err);
 void http_port_free(struct http_port *);
 

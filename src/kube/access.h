@@ -13,11 +13,12 @@
 
 struct access;
 
-/* kubeconfig: a path or a colon list ("" or NULL: $KUBECONFIG; else in-cluster when KUBERNETES_SERVICE_HOST is set; else
+/* kubeconfig: a path or a colon list ("" or NULL: $KUBECONFIG; else in-cluster when KUBERNETES_SERVICE_HOST is set;
+ * else
  * ~/.kube/config). context: NULL for the current one. api_host, when not "": overrides the server's URL. Errors name
  * file, line and column. */
 struct access *access_open(const struct file_port *, const char *kubeconfig, const char *context, const char *api_host,
-                           struct err *err);
+			   struct err *err);
 void access_free(struct access *);
 
 /* Before each request. Re-reads token files at most once a minute (and right after access_refused()). An exec plug-in
@@ -34,6 +35,6 @@ const char *access_namespace(const struct access *); /* of the service account o
 /* A request ready to leave, in the arena: URL, Authorization, User-Agent "magnum-auto-healer/VERSION", Accept (NULL:
  * application/json), Content-Type (NULL with a body: application/json). Timeouts are the caller's to set. */
 void access_request(const struct access *, struct arena *, const char *method, const char *path, const char *accept,
-                    const char *content_type, struct str body, struct http_request *out);
+		    const char *content_type, struct str body, struct http_request *out);
 
 #endif

@@ -6,7 +6,8 @@
  *        ▲                                                                            │   ├─ clean end, cut: resume
  *        └──────────────── 410 Gone / ERROR event ────────────────────────────────────┴───┘  from the last version
  *
- * While the store is not the truth (first sync not done, or nothing heard for too long), reflector_is_fresh() says no. */
+ * While the store is not the truth (first sync not done, or nothing heard for too long), reflector_is_fresh() says no.
+ */
 #ifndef MAH_KUBE_REFLECTOR_H
 #define MAH_KUBE_REFLECTOR_H
 
@@ -26,7 +27,7 @@ void reflector_free(struct reflector *);
 /* What to ask next: relative path with query, Accept header; is_stream as in http_request. False: nothing now, see
  * reflector_due(). After true the reflector waits for head/bytes/done. */
 struct reflector_request {
-	const char *path;   /* "/api/v1/nodes?..." ; in the arena */
+	const char *path; /* "/api/v1/nodes?..." ; in the arena */
 	const char *accept;
 	int64_t timeout_ms;
 	int64_t silence_ms; /* 0: not a stream. Longer than the server's bookmark interval of a minute. */
@@ -40,7 +41,8 @@ void reflector_head(struct reflector *, const struct http_answer *);
 void reflector_bytes(struct reflector *, struct str chunk);
 void reflector_done(struct reflector *, const struct http_answer *);
 /* Called once per turn before reflector_poll: takes the time for what came since the last turn. True: the running
- * stream broke a rule (garbage, a frame too large, ERROR event) and must be cancelled by the caller; no done() follows. */
+ * stream broke a rule (garbage, a frame too large, ERROR event) and must be cancelled by the caller; no done() follows.
+ */
 bool reflector_turn(struct reflector *, struct now, struct rng *);
 
 /* The store is complete, and the stream that keeps it so was heard not longer than REFLECTOR_STALE_MS ago (or was

@@ -1,0 +1,31 @@
+# The front door. Everything is done by meson and by the scripts.
+#   make build      build/magnum-auto-healer
+#   make demo       watch a failed worker being healed, on this machine, in under a minute
+#   make check      every test that needs no real cluster
+#   make e2e        the suites with a real API server and a real OpenStack
+.POSIX:
+.PHONY: all deps build demo check e2e bench clean
+
+all: build
+
+deps:
+	@./scripts/deps.sh
+
+build:
+	@./scripts/deps.sh build
+	@./scripts/build.sh
+
+demo: build
+	@./scripts/demo.sh
+
+check: deps
+	@./scripts/check.sh
+
+e2e: build
+	@./scripts/e2e.sh
+
+bench: build
+	@meson test -C build --benchmark --verbose
+
+clean:
+	rm -rf build build-check

@@ -1,0 +1,215 @@
+/* Cordon, uncordon, forget a Node, wait until it is Ready. */
+#include "cloud/node_steps.h"
+
+#include <string.h>
+
+#include "base/jsonx.h"
+#include "core/match.h"
+
+#define PATCH_MERGE "application/merge-patch+json"
+#define FIELD_MANAGER "?fieldManager=magnum-auto-healer"
+#define BODY_BYTES_MAX 2048
+
+void ask_memory(const struct op *op, struct arena *arena, struct ask *out)
+{
+	(void)op;
+	(void)arena;
+	out->kind = ASK_NODE;
+}
+
+void ask_nothing(const struct op *op, struct arena *arena, struct ask *out)
+{
+	(void)op;
+	(void)arena;
+	out->kind = ASK_NOTHING;
+}
+
+enum verdict hear_nothing(struct op *op, const struct answer *answer)
+{
+	(void)op;
+	(void)answer;
+	return V_NEXT;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------
+ */
+
+static void ask_node(const struct op *op, struct arena *arena, const char *method, const char *query, struct buf *body,
+		     struct ask *out)
+{
+	struct buf path;
+	buf_init(&path, BODY_BYTES_MAX);
+	(void)(buf_text(&path, "/api/v1/nodes/") && buf_urlencode(&path, op->facts.node) && buf_text(&path, query));
+	*out = (struct ask){
+		.kind = ASK_KUBE,
+		.method = method,
+		.path = arena_strdup(arena, buf_cstr(&path)),
+		.body = arena_strdup(arena, buf_cstr(body)),
+		.is_act = true,
+	};
+	buf_done(&path);
+	buf_done(body);
+}
+
+/* {"metadata":{"uid":U,"annotations":{OURS:value}},"spec":{"unschedulable":value}}; with another uid the API server
+ * refuses (422), so that a new Node of the same name is never touched. */
+static void ask_mark(const struct op *op, struct arena *arena, const char *mark, struct ask *out)
+{
+	struct buf b;
+	buf_init(&b, BODY_BYTES_MAX);
+	(void)buf_text(&b, "{\"metadata\":{");
+	if (op->facts.node_uid[0] != '\0')
+		(void)(buf_text(&b, "\"uid\":") && buf_json(&b, op->facts.node_uid) && buf_char(&b, ','));
+	(void)(buf_text(&b, "\"annotations\":{\"" ANNOTATION_CORDONED "\":") &&
+	       (mark != NULL ? buf_json(&b, mark) : buf_text(&b, "null")) &&
+	       buf_text(&b, "}},\"spec\":{\"unschedulable\":") && buf_text(&b, mark != NULL ? "true}}" : "null}}"));
+	ask_node(op, arena, "PATCH", FIELD_MANAGER, &b, out);
+	out->content_type = PATCH_MERGE;
+}
+
+void ask_cordon(const struct op *op, struct arena *arena, struct ask *out)
+{
+	/* An empty value would read as "not ours". */
+	ask_mark(op, arena, op->facts.case_id[0] != '\0' ? op->facts.case_id : "repair", out);
+}
+
+void ask_uncordon(const struct op *op, struct arena *arena, struct ask *out)
+{
+	ask_mark(op, arena, NULL, out);
+}
+
+void ask_forget_node(const struct op *op, struct arena *arena, struct ask *out)
+{
+	struct buf b;
+	buf_init(&b, BODY_BYTES_MAX);
+	(void)(buf_text(&b, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":") &&
+	       buf_json(&b, op->facts.node_uid) && buf_text(&b, "}}"));
+	ask_node(op, arena, "DELETE", "", &b, out);
+}
+
+/* ---- answers -------------------------------------------------------------------------------------------------------
+ */
+
+enum verdict hear_look_node(struct op *op, const struct answer *answer)
+{
+	const struct node *node = answer->node;
+	if (!answer->is_view_fresh) {
+		op_note(op, "the node list is not live");
+		return V_AGAIN;
+	}
+	if (node == NULL)
+		return op_fail(op, "the Node %s does not exist any more", op->facts.node);
+	if (op->facts.node_uid[0] != '\0' && strcmp(node->uid, op->facts.node_uid) != 0)
+		return op_fail(op, "the Node %s is another one by now", op->facts.node);
+	if (node->deleted.ms != 0)
+		return op_fail(op, "the Node %s is being deleted", op->facts.node);
+	if (!op->facts.is_worker || node->is_cordoned) {
+		op->facts.has_cordoned = node->cordon_mark[0] != '\0';
+		return op_goto(op, STEP_CORDONED);
+	}
+	return V_NEXT;
+}
+
+static bool is_other_node(const struct answer *answer)
+{
+	return answer->status == 404 || answer->status == 422;
+}
+
+enum verdict hear_cordon(struct op *op, const struct answer *answer)
+{
+	if (is_other_node(answer))
+		return op_fail(op, "the Node %s is gone or another one by now", op->facts.node);
+	enum verdict verdict = op_usual(op, answer, "cordoning the node");
+	op->facts.has_cordoned = op->facts.has_cordoned || verdict == V_NEXT;
+	return verdict;
+}
+
+enum verdict hear_look_cordon(struct op *op, const struct answer *answer)
+{
+	if (!answer->is_view_fresh)
+		return V_AGAIN;
+	if (answer->node == NULL || answer->node->cordon_mark[0] == '\0')
+		return op_goto(op, "done");
+	/* The Node may have been made anew and marked by an earlier case: the mark is ours all the same. */
+	(void)TEXT_COPY(op->facts.node_uid, answer->node->uid);
+	return V_NEXT;
+}
+
+enum verdict hear_uncordon(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict = is_other_node(answer) ? V_NEXT : op_usual(op, answer, "uncordoning the node");
+	if (verdict == V_NEXT)
+		op->facts.has_cordoned = false;
+	return verdict;
+}
+
+enum verdict hear_forget_node(struct op *op, const struct answer *answer)
+{
+	if (answer->status == 404 || answer->status == 409)
+		return V_NEXT;
+	return op_usual(op, answer, "deleting the Node");
+}
+
+/* ---- Ready again ---------------------------------------------------------------------------------------------------
+ */
+
+static const struct condition *ready(struct op *op, const struct answer *answer)
+{
+	const struct condition *condition = answer->node != NULL ? node_condition(answer->node, "Ready") : NULL;
+	if (!answer->is_view_fresh)
+		op_note(op, "the node list is not live");
+	else if (answer->node == NULL)
+		op_note(op, "the Node has not come back yet");
+	else if (condition == NULL || condition->status != STATUS_TRUE)
+		op_note(op, "the node is not Ready yet (%.60s)",
+			condition != NULL ? condition->reason : "no condition");
+	else
+		return condition;
+	return NULL;
+}
+
+/* The boot id is the proof. Where it says nothing, the kubelet must have spoken after the server was up again. */
+enum verdict hear_rebooted(struct op *op, const struct answer *answer)
+{
+	const struct condition *condition = ready(op, answer);
+	if (condition == NULL)
+		return V_AGAIN;
+	const char *boot_id = answer->node->boot_id;
+	if (boot_id[0] != '\0' && op->facts.boot_id[0] != '\0' && !uuid_same(boot_id, op->facts.boot_id))
+		return V_NEXT;
+	if (op->facts.acted.ms != 0 &&
+	    (condition->transition.ms > op->facts.acted.ms || condition->heartbeat.ms > op->facts.acted.ms))
+		return V_NEXT;
+	op_note(op, "the node is Ready, but nothing shows yet that it was started anew");
+	return V_AGAIN;
+}
+
+/* Name and address may be the old ones; what the guest says of its hardware cannot. Its machine id is the server's id
+ * on most hypervisors, not on all, and the same for all guests of a carelessly made image. */
+static bool runs_on_new_server(const struct op *op, const struct answer *answer)
+{
+	const struct node *node = answer->node;
+	const char *old = op->facts.server;
+	const char *new = op->facts.new_server;
+	if (uuid_same(node->system_uuid, new) || uuid_same(node->machine_id, new))
+		return true;
+	if (uuid_same(node->system_uuid, old) || uuid_same(node->machine_id, old))
+		return false;
+	if (answer->machine != NULL && uuid_same(answer->machine->id, new))
+		return true;
+	return node->machine_id[0] != '\0' && op->facts.machine_id[0] != '\0' &&
+	       !uuid_same(node->machine_id, op->facts.machine_id);
+}
+
+enum verdict hear_replaced(struct op *op, const struct answer *answer)
+{
+	if (ready(op, answer) == NULL)
+		return V_AGAIN;
+	if (runs_on_new_server(op, answer))
+		return V_NEXT;
+	op_note(op, "the node is Ready, but not yet on the new server");
+	return V_AGAIN;
+}
+
+static const struct step uncordon_steps[] = { NODE_UNCORDON_STEPS };
+const struct recipe recipe_uncordon = { "uncordon", uncordon_steps, COUNT(uncordon_steps), .limit_ms = 30 * MINUTE };

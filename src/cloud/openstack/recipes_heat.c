@@ -1,0 +1,859 @@
+/* The recipes. Each reads downward in its table at the end of the file; above are the questions and the readings of the
+ * answers, in the order of the steps.
+ *
+ * What must not be sent twice (reboot, start, stop, stack update, resize) is a once step behind a look that sees the
+ * act's earliest visible effect: the server's own list of actions, its state, the time of the stack's or the cluster's
+ * last update. The look notes what there was before the act in facts.baseline, which the journal keeps with the intent.
+ */
+#include "cloud/openstack/recipes_heat.h"
+
+#include <string.h>
+
+#include "base/jsonx.h"
+#include "cloud/node_steps.h"
+#include "cloud/openstack/heat.h"
+#include "cloud/openstack/magnum.h"
+#include "cloud/openstack/nova.h"
+
+#define NONE "none" /* in facts.baseline: looked, and there was nothing */
+
+/* ---- reading answers -----------------------------------------------------------------------------------------------
+ */
+
+/* What the service says of a refusal; "" when it says nothing. Nova: one member with a message; Magnum: errors; Heat:
+ * error. */
+static const char *said(const struct answer *answer)
+{
+	const char *text = json_text(answer->json, "errors.0.detail");
+	void *at = json_object_iter((json_t *)answer->json);
+	while (text == NULL && at != NULL) {
+		text = json_text(json_object_iter_value(at), "message");
+		at = json_object_iter_next((json_t *)answer->json, at);
+	}
+	return text != NULL ? text : "";
+}
+
+/* An act: done, refused for now, or refused. Silence and 5xx never come here (core/op.c sends them to the look). */
+static enum verdict act_verdict(struct op *op, const struct answer *answer, const char *what)
+{
+	enum verdict verdict = op_usual(op, answer, what);
+	if (verdict != V_NEXT && answer->status != 0)
+		op_note(op, "%s: HTTP %d %.100s", what, answer->status, said(answer));
+	return verdict;
+}
+
+static bool is_404(const struct answer *answer)
+{
+	return answer->status == 404;
+}
+
+/* The server of an answer. False: *out_verdict says what to do instead. 404 is the caller's. */
+static bool read_server(struct op *op, const struct answer *answer, struct machine *out, enum verdict *out_verdict)
+{
+	if (answer->status == 200 && nova_machine(json_object_get(answer->json, "server"), out))
+		return true;
+	if (answer->status == 200) {
+		op_note(op, "Nova's answer shows no server");
+		*out_verdict = V_RETRY;
+	} else {
+		*out_verdict = op_usual(op, answer, "reading the server");
+	}
+	return false;
+}
+
+/* Somebody else's business: another server than we meant, or one that is locked. */
+static bool is_foreign(struct op *op, const struct machine *m)
+{
+	bool is_other = op->facts.server_name[0] != '\0' && strcmp(op->facts.server_name, m->name) != 0;
+	if (is_other)
+		op_note(op, "the server is another one: it is called %.60s", m->name);
+	else if (m->is_locked)
+		op_note(op, "the server is locked: left alone");
+	return is_other || m->is_locked;
+}
+
+static bool is_state(const struct machine *m, const char *status)
+{
+	return strcmp(m->status, status) == 0;
+}
+
+static bool is_task(const struct machine *m, const char *task)
+{
+	return strcmp(m->task_state, task) == 0;
+}
+
+static enum verdict still(struct op *op, const struct machine *m, const char *what)
+{
+	op_note(op, "%s: the server is %s%s%s, power %d", what, m->status, m->task_state[0] != '\0' ? ", " : "",
+		m->task_state, m->power_state);
+	return V_AGAIN;
+}
+
+static void ask_server(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_server(arena, op->facts.server, out);
+}
+
+/* ---- reboot and start ----------------------------------------------------------------------------------------------
+ */
+
+static void ask_actions(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_actions(arena, op->facts.server, out);
+}
+
+static enum verdict hear_look_reboot(struct op *op, const struct answer *answer)
+{
+	if (is_404(answer))
+		return op_fail(op, "the server does not exist (any more)");
+	if (answer->status != 200)
+		return op_usual(op, answer, "reading what was done to the server");
+	if (op->facts.baseline[0] != '\0')
+		return nova_acted_since(answer->json, op->facts.baseline, "reboot") ? op_goto(op, "wait-server")
+										    : V_NEXT;
+	if (nova_newest_action(answer->json, op->facts.baseline, sizeof op->facts.baseline))
+		return V_NEXT;
+	op_note(op, "Nova's list of what was done to the server is not one");
+	return V_RETRY;
+}
+
+static enum verdict look_server(struct op *op, const struct answer *answer, bool is_hard)
+{
+	static const char *const hanging[] = { "rebooting", "reboot_pending", "reboot_started" };
+	struct machine m;
+	enum verdict verdict;
+	if (is_404(answer))
+		return op_fail(op, "the server does not exist (any more)");
+	if (!read_server(op, answer, &m, &verdict))
+		return verdict;
+	if (is_foreign(op, &m))
+		return V_FAIL;
+	for (size_t i = 0; is_hard && i < COUNT(hanging); i++) {
+		if (is_task(&m, hanging[i]))
+			return V_NEXT; /* the way out of a soft reboot that hangs */
+	}
+	if (m.task_state[0] != '\0')
+		return still(op, &m, "somebody is at work on it");
+	if (is_state(&m, "ACTIVE") || (is_hard && (is_state(&m, "SHUTOFF") || is_state(&m, "ERROR"))))
+		return V_NEXT;
+	return op_fail(op, "the server is %s: left alone", m.status);
+}
+
+static enum verdict hear_look_soft(struct op *op, const struct answer *answer)
+{
+	return look_server(op, answer, false);
+}
+
+static enum verdict hear_look_hard(struct op *op, const struct answer *answer)
+{
+	return look_server(op, answer, true);
+}
+
+static void ask_soft_reboot(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_action(arena, op->facts.server, "{\"reboot\":{\"type\":\"SOFT\"}}", out);
+}
+
+static void ask_hard_reboot(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_action(arena, op->facts.server, "{\"reboot\":{\"type\":\"HARD\"}}", out);
+}
+
+static enum verdict hear_reboot(struct op *op, const struct answer *answer)
+{
+	return act_verdict(op, answer, "rebooting the server");
+}
+
+/* A hard reboot out of ERROR shows ERROR until the end: it is final only without a task. */
+static enum verdict hear_wait_server(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	enum verdict verdict;
+	if (is_404(answer))
+		return op_fail(op, "the server is gone");
+	if (!read_server(op, answer, &m, &verdict))
+		return verdict;
+	if (is_state(&m, "ERROR") && m.task_state[0] == '\0')
+		return op_fail(op, "the server is in ERROR: %.100s", m.fault);
+	if (!is_state(&m, "ACTIVE") || m.task_state[0] != '\0')
+		return still(op, &m, "waiting for ACTIVE");
+	if (!wall_parse(str_of(json_text_or(answer->json, "server.updated", "")), &op->facts.acted))
+		op->facts.acted = (struct wall){ 0 };
+	return V_NEXT;
+}
+
+static enum verdict hear_look_start(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	enum verdict verdict;
+	if (is_404(answer))
+		return op_fail(op, "the server does not exist (any more)");
+	if (!read_server(op, answer, &m, &verdict))
+		return verdict;
+	if (is_foreign(op, &m))
+		return V_FAIL;
+	if (is_task(&m, "powering-on") || (is_state(&m, "ACTIVE") && m.task_state[0] == '\0'))
+		return op_goto(op, "wait-server");
+	if (m.task_state[0] != '\0')
+		return still(op, &m, "somebody is at work on it");
+	return is_state(&m, "SHUTOFF") ? V_NEXT : op_fail(op, "the server is %s: left alone", m.status);
+}
+
+static void ask_start(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_action(arena, op->facts.server, "{\"os-start\":null}", out);
+}
+
+static enum verdict hear_start(struct op *op, const struct answer *answer)
+{
+	return act_verdict(op, answer, "starting the server");
+}
+
+/* ---- off, proven, and without its volumes --------------------------------------------------------------------------
+ */
+
+static enum verdict hear_look_stop(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	enum verdict verdict;
+	if (is_404(answer))
+		return op_goto(op, "find-stack"); /* gone is as good as off */
+	if (!read_server(op, answer, &m, &verdict))
+		return verdict;
+	if (is_foreign(op, &m))
+		return V_FAIL;
+	if (nova_is_deleted(&m))
+		return op_goto(op, "find-stack");
+	if (is_task(&m, "powering-off") || (is_state(&m, "SHUTOFF") && m.task_state[0] == '\0'))
+		return op_goto(op, "prove-off");
+	if (m.task_state[0] != '\0')
+		return still(op, &m, "somebody is at work on it");
+	if (is_state(&m, "ACTIVE") || is_state(&m, "ERROR"))
+		return V_NEXT;
+	return op_fail(op, "the server is %s: left alone", m.status);
+}
+
+static void ask_stop(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_action(arena, op->facts.server, "{\"os-stop\":null}", out);
+}
+
+static enum verdict hear_stop(struct op *op, const struct answer *answer)
+{
+	return is_404(answer) ? op_goto(op, "find-stack") : act_verdict(op, answer, "stopping the server");
+}
+
+static enum verdict hear_prove_off(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	enum verdict verdict;
+	if (is_404(answer))
+		return op_goto(op, "find-stack");
+	if (!read_server(op, answer, &m, &verdict))
+		return verdict;
+	if (nova_is_deleted(&m))
+		return op_goto(op, "find-stack");
+	if (is_state(&m, "SHUTOFF") && m.task_state[0] == '\0' && m.power_state == 4)
+		return V_NEXT;
+	if (is_state(&m, "ERROR") && m.task_state[0] == '\0' && m.power_state != 4 && m.power_state != 1)
+		return op_fail(op, "power-off not proven: the server is in ERROR: %.80s", m.fault);
+	return still(op, &m, "power-off not proven");
+}
+
+static void ask_volumes(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_attachments(arena, op->facts.server, out);
+}
+
+static bool is_volume_list(struct op *op, const struct answer *answer, enum verdict *out_verdict)
+{
+	if (answer->status == 200 && json_is_array(json_object_get(answer->json, "volumeAttachments")))
+		return true;
+	if (is_404(answer)) {
+		*out_verdict = op_goto(op, "find-stack");
+	} else if (answer->status == 200) {
+		op_note(op, "Nova's list of volumes is not one");
+		*out_verdict = V_RETRY;
+	} else {
+		*out_verdict = op_usual(op, answer, "listing the server's volumes");
+	}
+	return false;
+}
+
+static enum verdict hear_list_volumes(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict;
+	if (!is_volume_list(op, answer, &verdict))
+		return verdict;
+	const char *volume = nova_data_volume(answer->json);
+	if (volume == NULL)
+		return op_goto(op, "find-stack");
+	(void)TEXT_COPY(op->facts.volume, volume); /* its length was looked at */
+	return V_NEXT;
+}
+
+static void ask_detach(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_detach(arena, op->facts.server, op->facts.volume, out);
+}
+
+static enum verdict hear_detach(struct op *op, const struct answer *answer)
+{
+	if (is_404(answer))
+		return V_NEXT; /* not attached any more: the next step sees it */
+	return act_verdict(op, answer, "detaching a volume");
+}
+
+static enum verdict hear_wait_volume(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict;
+	if (!is_volume_list(op, answer, &verdict))
+		return verdict;
+	if (!nova_has_volume(answer->json, op->facts.volume))
+		return op_goto(op, "list-volumes");
+	op_note(op, "volume %s is still attached", op->facts.volume);
+	return V_AGAIN;
+}
+
+/* ---- the stack -----------------------------------------------------------------------------------------------------
+ */
+
+/* Heat answers to the id alone with a redirect that has the name; PATCHes are only sent to the full address. */
+static void ask_find_stack(const struct op *op, struct arena *arena, struct ask *out)
+{
+	if (op->facts.stack[0] == '\0' || strchr(op->facts.stack, '/') != NULL)
+		out->kind = ASK_NOTHING;
+	else
+		heat_stack(arena, op->facts.stack, out);
+}
+
+static enum verdict hear_find_stack(struct op *op, const struct answer *answer)
+{
+	char found[sizeof op->facts.stack];
+	if (strchr(op->facts.stack, '/') != NULL)
+		return V_NEXT;
+	if (op->facts.stack[0] == '\0' || is_404(answer))
+		return op_fail(op, "the node's stack does not exist");
+	bool is_redirect = answer->status >= 300 && answer->status < 400;
+	if (is_redirect && heat_tail(answer->location, found, sizeof found) && strchr(found, '/') != NULL) {
+		(void)TEXT_COPY(op->facts.stack, found);
+		return V_NEXT;
+	}
+	if (answer->status < 200 || answer->status >= 400)
+		return op_usual(op, answer, "finding the stack");
+	op_note(op, "Heat does not say where the stack is");
+	return V_RETRY;
+}
+
+static void ask_stack(const struct op *op, struct arena *arena, struct ask *out)
+{
+	heat_stack(arena, op->facts.stack, out);
+}
+
+struct stack_look {
+	const char *status;
+	const char *updated; /* NONE: never */
+	const char *reason;
+};
+
+static bool read_stack(struct op *op, const struct answer *answer, struct stack_look *out, enum verdict *out_verdict)
+{
+	const json_t *stack = json_object_get(answer->json, "stack");
+	*out = (struct stack_look){ json_text_or(stack, "stack_status", ""), json_text_or(stack, "updated_time", NONE),
+				    json_text_or(stack, "stack_status_reason", "") };
+	if (answer->status == 200 && out->status[0] != '\0')
+		return true;
+	if (answer->status == 200) {
+		op_note(op, "Heat's answer shows no stack");
+		*out_verdict = V_RETRY;
+	} else {
+		*out_verdict = op_usual(op, answer, "reading the stack");
+	}
+	return false;
+}
+
+static enum verdict hear_stack_idle(struct op *op, const struct answer *answer)
+{
+	struct stack_look stack;
+	enum verdict verdict;
+	if (!read_stack(op, answer, &stack, &verdict))
+		return verdict;
+	if (status_is_settled(stack.status))
+		return V_NEXT;
+	if (!status_is_busy(stack.status) || text_starts(stack.status, "DELETE_"))
+		return op_fail(op, "the stack is %.30s", stack.status);
+	op_note(op, "the stack is busy (%.30s)", stack.status);
+	return V_AGAIN;
+}
+
+static void ask_resources(const struct op *op, struct arena *arena, struct ask *out)
+{
+	heat_servers(arena, op->facts.stack, out);
+}
+
+static enum verdict hear_find_resource(struct op *op, const struct answer *answer)
+{
+	if (answer->status != 200)
+		return op_usual(op, answer, "listing the stack's servers");
+	if (!heat_find_server(answer->json, op->facts.server, op->facts.resource, sizeof op->facts.resource)) {
+		op_note(op, "Heat's list of the stack's servers makes no sense");
+		return V_RETRY;
+	}
+	if (op->facts.resource[0] == '\0')
+		return op_fail(op, "the server is not in the stack %.100s", op->facts.stack);
+	return V_NEXT;
+}
+
+static void ask_mark(const struct op *op, struct arena *arena, struct ask *out)
+{
+	heat_mark(arena, op->facts.resource, true, out);
+}
+
+static enum verdict hear_mark(struct op *op, const struct answer *answer)
+{
+	return act_verdict(op, answer, "marking the server unhealthy in Heat");
+}
+
+/* The first look remembers when the stack was last updated; a later one sees whether it was since. */
+static enum verdict hear_look_update(struct op *op, const struct answer *answer)
+{
+	struct stack_look stack;
+	enum verdict verdict;
+	if (!read_stack(op, answer, &stack, &verdict))
+		return verdict;
+	bool is_first = op->facts.baseline[0] == '\0';
+	if (status_is_busy(stack.status)) /* at the first look somebody else's update: may have begun before our mark */
+		return op_goto(op, is_first ? "stack-idle" : "wait-stack");
+	if (is_first)
+		return TEXT_COPY(op->facts.baseline, stack.updated) ? V_NEXT : V_RETRY;
+	return strcmp(op->facts.baseline, stack.updated) == 0 ? V_NEXT : op_goto(op, "wait-stack");
+}
+
+static void ask_update(const struct op *op, struct arena *arena, struct ask *out)
+{
+	heat_update(arena, op->facts.stack, out);
+}
+
+static enum verdict hear_update(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict = act_verdict(op, answer, "updating the stack");
+	return verdict == V_NEXT ? op_goto(op, "wait-update") : verdict == V_FAIL ? op_goto(op, "unmark") : verdict;
+}
+
+static void ask_unmark(const struct op *op, struct arena *arena, struct ask *out)
+{
+	heat_mark(arena, op->facts.resource, false, out);
+}
+
+static enum verdict hear_unmark(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict = op_usual(op, answer, "taking the mark in Heat back");
+	return verdict == V_RETRY ? V_RETRY : op_fail(op, "Heat refuses to update the stack");
+}
+
+/* An accepted update shows only after seconds. Not showing within the step's limit, it goes on to wait-stack and
+ * check-resource, which tell the truth. */
+static enum verdict hear_wait_update(struct op *op, const struct answer *answer)
+{
+	struct stack_look stack;
+	enum verdict verdict;
+	if (!read_stack(op, answer, &stack, &verdict))
+		return verdict;
+	if (status_is_busy(stack.status) || strcmp(op->facts.baseline, stack.updated) != 0)
+		return V_NEXT;
+	op_note(op, "the accepted update does not show yet");
+	return V_AGAIN;
+}
+
+static enum verdict hear_wait_stack(struct op *op, const struct answer *answer)
+{
+	struct stack_look stack;
+	enum verdict verdict;
+	if (!read_stack(op, answer, &stack, &verdict))
+		return verdict;
+	if (status_is_busy(stack.status)) {
+		op_note(op, "the stack is %.30s", stack.status);
+		return V_AGAIN;
+	}
+	if (status_is_settled(stack.status) && strcmp(stack.status, "UPDATE_FAILED") != 0)
+		return V_NEXT;
+	return op_fail(op, "the stack is %.30s: %.110s", stack.status, stack.reason);
+}
+
+static void ask_resource(const struct op *op, struct arena *arena, struct ask *out)
+{
+	heat_resource(arena, op->facts.resource, out);
+}
+
+static enum verdict hear_check_resource(struct op *op, const struct answer *answer)
+{
+	if (answer->status != 200)
+		return op_usual(op, answer, "reading the server's resource");
+	const char *id = json_text_or(answer->json, "resource.physical_resource_id", "");
+	if (strcmp(id, op->facts.server) == 0)
+		return op_fail(op, "the stack was updated, but Heat did not replace the server");
+	if (id[0] != '\0' && TEXT_COPY(op->facts.new_server, id))
+		return V_NEXT;
+	op_note(op, "the resource has no server yet");
+	return V_RETRY;
+}
+
+static void ask_new_server(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_server(arena, op->facts.new_server, out);
+}
+
+static enum verdict hear_wait_new(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	enum verdict verdict;
+	if (is_404(answer))
+		return op_fail(op, "the new server is gone again");
+	if (!read_server(op, answer, &m, &verdict))
+		return verdict;
+	if (is_state(&m, "ERROR") && m.task_state[0] == '\0')
+		return op_fail(op, "the new server is in ERROR: %.100s", m.fault);
+	if (is_state(&m, "ACTIVE") && m.task_state[0] == '\0')
+		return V_NEXT;
+	return still(op, &m, "waiting for the new server");
+}
+
+static enum verdict hear_old_gone(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	enum verdict verdict;
+	if (is_404(answer))
+		return V_NEXT;
+	if (!read_server(op, answer, &m, &verdict))
+		return verdict;
+	return nova_is_deleted(&m) ? V_NEXT : still(op, &m, "the old server still exists");
+}
+
+/* ---- resize --------------------------------------------------------------------------------------------------------
+ */
+
+static void ask_cluster(const struct op *op, struct arena *arena, struct ask *out)
+{
+	magnum_cluster(arena, op->facts.cluster, out);
+}
+
+struct cluster_look {
+	const char *status;
+	const char *updated;
+	const char *reason;
+};
+
+static bool read_cluster(struct op *op, const struct answer *answer, struct cluster_look *out,
+			 enum verdict *out_verdict)
+{
+	*out = (struct cluster_look){ json_text_or(answer->json, "status", ""),
+				      json_text_or(answer->json, "updated_at", NONE),
+				      json_text_or(answer->json, "status_reason", "") };
+	if (answer->status == 200 && out->status[0] != '\0')
+		return true;
+	if (answer->status == 200) {
+		op_note(op, "Magnum's answer shows no cluster");
+		*out_verdict = V_RETRY;
+	} else {
+		*out_verdict = op_usual(op, answer, "reading the cluster");
+	}
+	return false;
+}
+
+/* Magnum takes a resize at any time, and a later one makes an earlier one vanish: it must be idle. */
+static enum verdict hear_cluster_idle(struct op *op, const struct answer *answer)
+{
+	struct cluster_look cluster;
+	enum verdict verdict;
+	if (!read_cluster(op, answer, &cluster, &verdict))
+		return verdict;
+	if (status_is_settled(cluster.status))
+		return V_NEXT;
+	if (!status_is_busy(cluster.status) || text_starts(cluster.status, "DELETE_"))
+		return op_fail(op, "the cluster is %.30s", cluster.status);
+	op_note(op, "the cluster is busy (%.30s)", cluster.status);
+	return V_AGAIN;
+}
+
+static void ask_group(const struct op *op, struct arena *arena, struct ask *out)
+{
+	magnum_group(arena, op->facts.cluster, op->facts.group, out);
+}
+
+static enum verdict hear_read_group(struct op *op, const struct answer *answer)
+{
+	if (is_404(answer))
+		return op_fail(op, "Magnum has no node group %s", op->facts.group);
+	if (answer->status != 200)
+		return op_usual(op, answer, "reading the node group");
+	const char *status = json_text_or(answer->json, "status", "");
+	int64_t count = json_int(answer->json, "node_count", -1);
+	if (strcmp(json_text_or(answer->json, "role", ""), "master") == 0)
+		return op_fail(op, "the node group %s is the masters'", op->facts.group);
+	if (status_is_busy(status)) {
+		op_note(op, "the node group is busy (%.30s)", status);
+		return V_AGAIN;
+	}
+	if (!status_is_settled(status))
+		return op_fail(op, "the node group is %.30s", status);
+	if (count < 1 || count > 100000)
+		return op_fail(op, "the node group says that it has %lld nodes", (long long)count);
+	op->facts.count = (int32_t)count;
+	return V_NEXT;
+}
+
+/* "PREFIX-node-" of the server's name, its own index in *out_index (-1: it has none). */
+static const char *name_prefix(const struct op *op, struct arena *arena, int *out_index)
+{
+	const char *name = op->facts.server_name[0] != '\0' ? op->facts.server_name : op->facts.node;
+	size_t n = 0;
+	*out_index = nova_name_index(name, &n);
+	return arena_printf(arena, "%.*s", (int)n, name);
+}
+
+static void ask_siblings(const struct op *op, struct arena *arena, struct ask *out)
+{
+	int index;
+	const char *prefix = name_prefix(op, arena, &index);
+	if (index < 0)
+		out->kind = ASK_NOTHING;
+	else
+		nova_servers_named(arena, prefix, out);
+}
+
+/* The sibling with the highest index above `above`, never one of another prefix; index -1: there is none. */
+static int newest_sibling(const struct op *op, const json_t *servers, int above, struct machine *out)
+{
+	const char *name = op->facts.server_name[0] != '\0' ? op->facts.server_name : op->facts.node;
+	size_t own_n = 0;
+	int best = -1;
+	size_t i;
+	json_t *server;
+	(void)nova_name_index(name, &own_n);
+	json_array_foreach(servers, i, server) {
+		struct machine m;
+		size_t n = 0;
+		int index = nova_machine(server, &m) ? nova_name_index(m.name, &n) : -1;
+		if (index > above && index > best && n == own_n && strncmp(m.name, name, n) == 0 &&
+		    !nova_is_deleted(&m)) {
+			best = index;
+			*out = m;
+		}
+	}
+	return best;
+}
+
+/* Indexes are never used again: the new server's is above all that were there before. */
+static enum verdict hear_newest(struct op *op, const struct answer *answer)
+{
+	size_t n = 0;
+	struct machine m;
+	const char *name = op->facts.server_name[0] != '\0' ? op->facts.server_name : op->facts.node;
+	int own = nova_name_index(name, &n);
+	if (own < 0)
+		return op_fail(op, "the server's name %.60s has no number at its end", name);
+	if (answer->status != 200)
+		return op_usual(op, answer, "listing the group's servers");
+	int newest = newest_sibling(op, json_object_get(answer->json, "servers"), -1, &m);
+	op->facts.newest = newest > own ? newest : own;
+	return V_NEXT;
+}
+
+static enum verdict hear_look_resize(struct op *op, const struct answer *answer)
+{
+	struct cluster_look cluster;
+	enum verdict verdict;
+	if (!read_cluster(op, answer, &cluster, &verdict))
+		return verdict;
+	bool is_first = op->facts.baseline[0] == '\0';
+	if (status_is_busy(cluster.status))
+		return op_goto(op, is_first ? "stack-idle" : "wait-settled");
+	if (is_first)
+		return TEXT_COPY(op->facts.baseline, cluster.updated) ? V_NEXT : V_RETRY;
+	return strcmp(op->facts.baseline, cluster.updated) == 0 ? V_NEXT : op_goto(op, "wait-settled");
+}
+
+static void ask_resize(const struct op *op, struct arena *arena, struct ask *out)
+{
+	magnum_resize(arena, op->facts.cluster, op->facts.group, op->facts.count, op->facts.server, out);
+}
+
+static enum verdict hear_resize(struct op *op, const struct answer *answer)
+{
+	return act_verdict(op, answer, "resizing the cluster");
+}
+
+static enum verdict hear_wait_busy(struct op *op, const struct answer *answer)
+{
+	struct cluster_look cluster;
+	enum verdict verdict;
+	if (!read_cluster(op, answer, &cluster, &verdict))
+		return verdict;
+	if (status_is_busy(cluster.status) || strcmp(op->facts.baseline, cluster.updated) != 0)
+		return V_NEXT;
+	op_note(op, "the accepted resize does not show yet");
+	return V_AGAIN;
+}
+
+static enum verdict hear_wait_settled(struct op *op, const struct answer *answer)
+{
+	struct cluster_look cluster;
+	enum verdict verdict;
+	if (!read_cluster(op, answer, &cluster, &verdict))
+		return verdict;
+	if (status_is_busy(cluster.status)) {
+		op_note(op, "the cluster is %.30s", cluster.status);
+		return V_AGAIN;
+	}
+	if (status_is_settled(cluster.status) && strcmp(cluster.status, "UPDATE_FAILED") != 0)
+		return V_NEXT;
+	return op_fail(op, "the cluster is %.30s: %.100s", cluster.status, cluster.reason);
+}
+
+/* A 202 and even UPDATE_COMPLETE prove nothing: the server must be gone. */
+static enum verdict hear_wait_gone(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict = hear_old_gone(op, answer);
+	if (verdict == V_AGAIN)
+		op_note(op, "Magnum is done, but the server still exists: the resize was dropped");
+	return verdict;
+}
+
+static enum verdict hear_find_new(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	if (answer->status != 200)
+		return op_usual(op, answer, "looking for the new server");
+	if (newest_sibling(op, json_object_get(answer->json, "servers"), op->facts.newest, &m) < 0) {
+		op_note(op, "there is no new server yet");
+		return V_AGAIN;
+	}
+	if (is_state(&m, "ERROR") && m.task_state[0] == '\0')
+		return op_fail(op, "the new server %.60s is in ERROR: %.60s", m.name, m.fault);
+	if (!is_state(&m, "ACTIVE"))
+		return still(op, &m, "waiting for the new server");
+	(void)TEXT_COPY(op->facts.new_server, m.id); /* both from arrays of the same size */
+	(void)TEXT_COPY(op->facts.server_name, m.name);
+	return V_NEXT;
+}
+
+static void ask_forget(const struct op *op, struct arena *arena, struct ask *out)
+{
+	if (op->facts.node_uid[0] == '\0')
+		out->kind = ASK_NOTHING; /* never without the precondition */
+	else
+		ask_forget_node(op, arena, out);
+}
+
+/* From here on the op is about the new node, which has another name. */
+static enum verdict hear_forget(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict = hear_forget_node(op, answer);
+	if (verdict == V_NEXT && TEXT_COPY(op->facts.node, op->facts.server_name)) {
+		op->facts.node_uid[0] = '\0';
+		op->facts.has_cordoned = false;
+	}
+	return verdict;
+}
+
+/* ---- the tables ----------------------------------------------------------------------------------------------------
+ */
+
+#define LIMIT_ANSWER (5 * MINUTE) /* for a step that only needs an answer */
+#define LIMIT_TASK (3 * MINUTE)   /* for what somebody else is doing to the server */
+#define LIMIT_UPDATE (90 * MINUTE)
+#define LIMIT_JOIN (20 * MINUTE) /* a new server boots and joins; its stack already said that it is there */
+#define POLL_UPDATE (5 * SEC)
+
+#define REBOOT_STEPS(hear_look, ask_reboot)                                                                            \
+	NODE_CORDON_STEPS, { "look-reboot", ask_actions, hear_look_reboot, .limit_ms = LIMIT_ANSWER },                 \
+		{ "look-server", ask_server, hear_look, .limit_ms = LIMIT_TASK },                                      \
+		{ "reboot",                                                                                            \
+		  ask_reboot,                                                                                          \
+		  hear_reboot,                                                                                         \
+		  .limit_ms = LIMIT_ANSWER,                                                                            \
+		  .is_once = true,                                                                                     \
+		  .look = "look-reboot",                                                                               \
+		  .is_committed = true,                                                                                \
+		  .tries = 3 },                                                                                        \
+		{ "wait-server", ask_server, hear_wait_server, .limit_ms = 5 * MINUTE },                               \
+		{ "wait-ready", ask_memory, hear_rebooted, .limit_ms = STEP_LIMIT_READY }, NODE_UNCORDON_STEPS
+
+static const struct step soft_reboot[] = { REBOOT_STEPS(hear_look_soft, ask_soft_reboot) };
+static const struct step hard_reboot[] = { REBOOT_STEPS(hear_look_hard, ask_hard_reboot) };
+
+static const struct step start[] = {
+	{ "look-start", ask_server, hear_look_start, .limit_ms = LIMIT_TASK },
+	{ "start", ask_start, hear_start, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-start",
+	  .is_committed = true, .tries = 3 },
+	{ "wait-server", ask_server, hear_wait_server, .limit_ms = 5 * MINUTE },
+	{ "wait-ready", ask_memory, hear_rebooted, .limit_ms = STEP_LIMIT_READY },
+	NODE_UNCORDON_STEPS,
+};
+
+#define OFF_STEPS                                                                                                      \
+	NODE_CORDON_STEPS, { "look-stop", ask_server, hear_look_stop, .limit_ms = LIMIT_TASK },                        \
+		{ "stop",                                                                                              \
+		  ask_stop,                                                                                            \
+		  hear_stop,                                                                                           \
+		  .limit_ms = LIMIT_ANSWER,                                                                            \
+		  .is_once = true,                                                                                     \
+		  .look = "look-stop",                                                                                 \
+		  .is_committed = true,                                                                                \
+		  .tries = 3 },                                                                                        \
+		{ "prove-off", ask_server, hear_prove_off, .limit_ms = 3 * MINUTE },                                   \
+		{ "list-volumes", ask_volumes, hear_list_volumes, .limit_ms = LIMIT_ANSWER },                          \
+		{ "detach-volume", ask_detach, hear_detach, .limit_ms = LIMIT_ANSWER },                                \
+		{ "wait-volume", ask_volumes, hear_wait_volume, .limit_ms = 3 * MINUTE },                              \
+		{ "find-stack", ask_find_stack, hear_find_stack, .limit_ms = LIMIT_ANSWER },                           \
+	{                                                                                                              \
+		"stack-idle", ask_stack, hear_stack_idle, .poll_ms = POLL_UPDATE, .is_exclusive = true                 \
+	}
+
+static const struct step replace_in_place[] = {
+	OFF_STEPS,
+	{ "find-resource", ask_resources, hear_find_resource, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "mark-unhealthy", ask_mark, hear_mark, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "look-update", ask_stack, hear_look_update, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "update-stack", ask_update, hear_update, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-update",
+	  .is_exclusive = true, .is_committed = true },
+	{ "unmark", ask_unmark, hear_unmark, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "wait-update", ask_stack, hear_wait_update, .limit_ms = 90 * SEC, .otherwise = "wait-stack",
+	  .is_exclusive = true },
+	{ "wait-stack", ask_stack, hear_wait_stack, .limit_ms = LIMIT_UPDATE, .poll_ms = POLL_UPDATE,
+	  .is_exclusive = true },
+	{ "check-resource", ask_resource, hear_check_resource, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "wait-new", ask_new_server, hear_wait_new, .limit_ms = 10 * MINUTE, .is_exclusive = true },
+	{ "old-gone", ask_server, hear_old_gone, .limit_ms = 10 * MINUTE, .is_exclusive = true },
+	{ "wait-ready", ask_memory, hear_replaced, .limit_ms = LIMIT_JOIN },
+	NODE_UNCORDON_STEPS,
+};
+
+static const struct step replace_by_resize[] = {
+	OFF_STEPS,
+	{ "cluster-idle", ask_cluster, hear_cluster_idle, .poll_ms = POLL_UPDATE, .is_exclusive = true },
+	{ "read-group", ask_group, hear_read_group, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "newest", ask_siblings, hear_newest, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "look-resize", ask_cluster, hear_look_resize, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "resize", ask_resize, hear_resize, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-resize",
+	  .is_exclusive = true, .is_committed = true },
+	{ "wait-busy", ask_cluster, hear_wait_busy, .limit_ms = 90 * SEC, .otherwise = "wait-settled",
+	  .is_exclusive = true },
+	{ "wait-settled", ask_cluster, hear_wait_settled, .limit_ms = LIMIT_UPDATE, .poll_ms = POLL_UPDATE,
+	  .is_exclusive = true },
+	{ "wait-gone", ask_server, hear_wait_gone, .limit_ms = 2 * MINUTE, .is_exclusive = true },
+	{ "find-new", ask_siblings, hear_find_new, .limit_ms = 10 * MINUTE, .is_exclusive = true },
+	{ "forget-node", ask_forget, hear_forget, .limit_ms = LIMIT_ANSWER },
+	{ "wait-new-ready", ask_memory, hear_replaced, .limit_ms = LIMIT_JOIN },
+	{ "done", ask_nothing, hear_nothing },
+};
+
+#define RECIPE(text, table, limit)                                                                                     \
+	{                                                                                                              \
+		text, table, COUNT(table), .limit_ms = (limit)                                                         \
+	}
+const struct recipe recipe_start = RECIPE("start", start, HOUR);
+const struct recipe recipe_soft_reboot = RECIPE("soft-reboot", soft_reboot, HOUR);
+const struct recipe recipe_hard_reboot = RECIPE("hard-reboot", hard_reboot, HOUR);
+const struct recipe recipe_replace_in_place = RECIPE("replace-in-place", replace_in_place, 6 * HOUR);
+const struct recipe recipe_replace_by_resize = RECIPE("replace-by-resize", replace_by_resize, 6 * HOUR);

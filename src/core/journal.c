@@ -1,0 +1,347 @@
+#include "core/journal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/jsonx.h"
+#include "base/mem.h"
+
+/* The stored texts of the facts and of a record: name in the document ↔ member. Renaming one is a change of format. */
+#define FACT_TEXTS(X)                                                                                                  \
+	X("node", node)                                                                                                \
+	X("nodeUID", node_uid)                                                                                         \
+	X("bootID", boot_id)                                                                                           \
+	X("machineID", machine_id)                                                                                     \
+	X("server", server)                                                                                            \
+	X("serverName", server_name)                                                                                   \
+	X("newServer", new_server)                                                                                     \
+	X("cluster", cluster)                                                                                          \
+	X("group", group)                                                                                              \
+	X("stack", stack)                                                                                              \
+	X("resource", resource)                                                                                        \
+	X("baseline", baseline)                                                                                        \
+	X("case", case_id)
+
+#define RECORD_TEXTS(X)                                                                                                \
+	X("node", node)                                                                                                \
+	X("uid", uid)                                                                                                  \
+	X("case", case_id)                                                                                             \
+	X("why", why)                                                                                                  \
+	X("check", check)                                                                                              \
+	X("note", last_note)                                                                                           \
+	X("tried", tried)
+
+#define RECORD_TIMES(X)                                                                                                \
+	X("firstSeen", first_seen)                                                                                     \
+	X("opened", opened)                                                                                            \
+	X("okSince", ok_since)                                                                                         \
+	X("nextTry", next_try)                                                                                         \
+	X("repaired", repaired)
+
+#define PAST_TEXTS(X)                                                                                                  \
+	X("node", node)                                                                                                \
+	X("case", case_id)                                                                                             \
+	X("tried", tried)                                                                                              \
+	X("why", why)
+
+void journal_done(struct journal *journal)
+{
+	json_decref(journal->extra);
+	journal->extra = NULL;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
+
+static void put_text(struct buf *out, const char *name, const char *value)
+{
+	if (value[0] == '\0')
+		return;
+	(void)buf_printf(out, ",\"%s\":", name); /* an overflow is seen once, at the end: out->is_over */
+	(void)buf_json(out, value);
+}
+
+static void put_wall(struct buf *out, const char *name, struct wall at)
+{
+	char text[WALL_TEXT_BYTES];
+	(void)buf_printf(out, ",\"%s\":\"%s\"", name, wall_format_micro(at, text));
+}
+
+static void put_mono(struct buf *out, const char *name, struct mono at, struct now now)
+{
+	if (at.ms != 0)
+		put_wall(out, name, (struct wall){ now.wall.ms - (now.mono.ms - at.ms) });
+}
+
+static void put_op(struct buf *out, const struct op *op)
+{
+	(void)buf_printf(out, "{\"recipe\":\"%s\",\"step\":\"%s\",\"rung\":\"%s\"", op->recipe->name, op_step(op)->name,
+			 rung_name(op->rung));
+	put_wall(out, "started", op->started);
+	if (op->is_sent)
+		(void)buf_text(out, ",\"sent\":true");
+	if (op->is_committed)
+		(void)buf_printf(out, ",\"committed\":\"%s\"", op->recipe->steps[op->committed_at].name);
+	if (op->holds_lock)
+		(void)buf_text(out, ",\"lock\":true");
+#define PUT(name, member) put_text(out, name, op->facts.member);
+	FACT_TEXTS(PUT)
+#undef PUT
+	put_text(out, "note", op->note);
+	(void)buf_printf(out, ",\"count\":%d,\"worker\":%s,\"cordoned\":%s,\"readyLimitMs\":%lld}", op->facts.count,
+			 op->facts.is_worker ? "true" : "false", op->facts.has_cordoned ? "true" : "false",
+			 (long long)op->facts.ready_limit_ms);
+}
+
+static void put_record(struct buf *out, const struct record *record, struct now now)
+{
+	(void)buf_printf(
+		out, "{\"state\":\"%s\",\"role\":\"%s\",\"rung\":\"%s\",\"acted\":%s,\"rungTries\":%d,\"attempts\":%d",
+		case_state_name(record->state), role_name(record->role), rung_name(record->last_rung),
+		record->has_acted ? "true" : "false", record->rung_tries, record->attempts);
+#define PUT(name, member) put_text(out, name, record->member);
+	RECORD_TEXTS(PUT)
+#undef PUT
+#define PUT(name, member) put_mono(out, name, record->member, now);
+	RECORD_TIMES(PUT)
+#undef PUT
+	(void)buf_text(out, ",\"badSince\":[");
+	for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++) {
+		char text[WALL_TEXT_BYTES];
+		struct wall at = { now.wall.ms - (now.mono.ms - record->bad_since[i].ms) };
+		const char *shown = record->bad_since[i].ms != 0 ? wall_format_micro(at, text) : "";
+		(void)buf_printf(out, "%s\"%s\"", i > 0 ? "," : "", shown);
+	}
+	(void)buf_text(out, "]}");
+}
+
+static void put_past(struct buf *out, const struct history *history)
+{
+	for (size_t i = 0; i < history->past_count; i++) {
+		size_t at = (history->past_next + PAST_MAX - history->past_count + i) % PAST_MAX;
+		const struct past_case *past = &history->past[at];
+		(void)buf_printf(out, "%s{\"closed\":", i > 0 ? "," : "");
+		char text[WALL_TEXT_BYTES];
+		(void)buf_json(out, wall_format_micro(past->closed, text));
+		put_wall(out, "opened", past->opened);
+#define PUT(name, member) put_text(out, name, past->member);
+		PAST_TEXTS(PUT)
+#undef PUT
+		(void)buf_char(out, '}');
+	}
+}
+
+static void put_extra(struct buf *out, const json_t *extra)
+{
+	const char *key = NULL;
+	json_t *value = NULL;
+	json_object_foreach((json_t *)extra, key, value) {
+		(void)buf_char(out, ',');
+		(void)buf_json(out, key);
+		(void)buf_char(out, ':');
+		(void)buf_json_doc(out, value);
+	}
+}
+
+bool journal_write(const struct journal *journal, const struct history *history, const struct ops *ops, struct now now,
+		   struct buf *out)
+{
+	(void)buf_printf(out, "{\"v\":%d,\"leader\":", JOURNAL_VERSION);
+	(void)buf_json(out, journal->leader);
+	put_wall(out, "written", now.wall);
+	(void)buf_text(out, ",\"ops\":[");
+	for (size_t i = 0, n = 0; i < ops->count; i++) {
+		if (op_is_over(&ops->list[i]))
+			continue;
+		if (n++ > 0)
+			(void)buf_char(out, ',');
+		put_op(out, &ops->list[i]);
+	}
+	(void)buf_text(out, "],\"cases\":[");
+	for (size_t i = 0; i < history->count; i++) {
+		if (i > 0)
+			(void)buf_char(out, ',');
+		put_record(out, &history->records[i], now);
+	}
+	(void)buf_text(out, "],\"past\":[");
+	put_past(out, history);
+	(void)buf_char(out, ']');
+	if (journal->extra != NULL)
+		put_extra(out, journal->extra);
+	return buf_char(out, '}') && !out->is_over;
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+static struct wall get_wall(const json_t *json, const char *name)
+{
+	struct wall at = { 0 };
+	(void)wall_parse(str_of(json_text_or(json, name, "")), &at); /* unset stays 0 */
+	return at;
+}
+
+/* An age is never negative: a writer whose clock ran ahead must not push our deadlines into the future; only next_try
+ * lies in the future by its nature, and then by no more than the longest pause. */
+static struct mono rebase(struct wall at, struct now now, bool may_be_future)
+{
+	if (at.ms == 0)
+		return (struct mono){ 0 };
+	int64_t age_ms = now.wall.ms - at.ms;
+	if (age_ms < 0 && !may_be_future)
+		age_ms = 0;
+	if (age_ms < -24 * HOUR)
+		age_ms = -24 * HOUR;
+	struct mono mono = { now.mono.ms - age_ms };
+	return mono.ms == 0 ? (struct mono){ -1 } : mono;
+}
+
+static bool step_find(const struct recipe *recipe, const char *name, size_t *out_at)
+{
+	for (size_t i = 0; name != NULL && i < recipe->steps_count; i++) {
+		if (strcmp(recipe->steps[i].name, name) == 0) {
+			*out_at = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool read_op(const json_t *json, const struct recipe *(*find)(const void *, const char *), const void *ctx,
+		    struct now now, struct op *out)
+{
+	const struct recipe *recipe = find(ctx, json_text_or(json, "recipe", ""));
+	size_t at = 0;
+	struct op op = { .recipe = recipe };
+	if (recipe == NULL || !step_find(recipe, json_text(json, "step"), &at) ||
+	    !rung_parse(json_text(json, "rung"), &op.rung))
+		return false;
+	op.at = at;
+	op.started = get_wall(json, "started");
+	op.is_sent = json_bool(json, "sent", false);
+	op.is_committed = step_find(recipe, json_text(json, "committed"), &op.committed_at);
+	op.holds_lock = json_bool(json, "lock", false);
+	bool fits = true;
+#define GET(name, member) fits = TEXT_COPY(op.facts.member, json_text(json, name)) && fits;
+	FACT_TEXTS(GET)
+#undef GET
+	(void)TEXT_COPY(op.note, json_text(json, "note"));
+	op.facts.count = (int32_t)json_int(json, "count", 0);
+	op.facts.is_worker = json_bool(json, "worker", false);
+	op.facts.has_cordoned = json_bool(json, "cordoned", false);
+	op.facts.ready_limit_ms = json_int(json, "readyLimitMs", 5 * MINUTE);
+	if (!fits || op.facts.node[0] == '\0')
+		return false;
+	op_resume(&op, now);
+	*out = op;
+	return true;
+}
+
+static bool read_record(const json_t *json, struct now now, struct record *out)
+{
+	struct record record = { 0 };
+	if (!case_state_parse(json_text(json, "state"), &record.state) ||
+	    !rung_parse(json_text(json, "rung"), &record.last_rung))
+		return false;
+	record.role = text_eq(json_text(json, "role"), "master") ? ROLE_MASTER : ROLE_WORKER;
+	record.has_acted = json_bool(json, "acted", false);
+	record.rung_tries = (int)json_int(json, "rungTries", 0);
+	record.attempts = (int)json_int(json, "attempts", 0);
+	bool fits = true;
+#define GET(name, member) fits = TEXT_COPY(record.member, json_text(json, name)) && fits;
+	RECORD_TEXTS(GET)
+#undef GET
+#define GET(name, member) record.member = rebase(get_wall(json, name), now, strcmp(name, "nextTry") == 0);
+	RECORD_TIMES(GET)
+#undef GET
+	for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++) {
+		struct wall at = { 0 };
+		(void)wall_parse(str_of(json_string_value(json_array_get(json_object_get(json, "badSince"), i))), &at);
+		record.bad_since[i] = rebase(at, now, false);
+	}
+	*out = record;
+	return fits && record.node[0] != '\0';
+}
+
+static void read_past(const json_t *json, struct history *history)
+{
+	for (size_t i = 0; i < json_array_size(json) && history->past_count < PAST_MAX; i++) {
+		const json_t *item = json_array_get(json, i);
+		struct past_case *past = &history->past[history->past_count++];
+		*past = (struct past_case){ .opened = get_wall(item, "opened"), .closed = get_wall(item, "closed") };
+#define GET(name, member) (void)TEXT_COPY(past->member, json_text(item, name));
+		PAST_TEXTS(GET)
+#undef GET
+	}
+	history->past_next = history->past_count % PAST_MAX;
+}
+
+static int by_node(const void *a, const void *b)
+{
+	return strcmp(((const struct record *)a)->node, ((const struct record *)b)->node);
+}
+
+static void read_cases(const json_t *json, struct now now, struct history *history, struct err *err)
+{
+	size_t count = json_array_size(json) < RECORDS_MAX ? json_array_size(json) : RECORDS_MAX;
+	history->records = xcalloc(count, sizeof *history->records);
+	history->cap = count;
+	for (size_t i = 0; i < count; i++) {
+		if (read_record(json_array_get(json, i), now, &history->records[history->count]))
+			history->count++;
+		else
+			fail(err, ERR_INPUT, "case %zu of the journal is not understood and left out", i);
+	}
+	qsort(history->records, history->count, sizeof *history->records, by_node);
+	size_t kept = 0; /* of two with one name the first counts */
+	for (size_t i = 0; i < history->count; i++) {
+		if (kept == 0 || strcmp(history->records[kept - 1].node, history->records[i].node) != 0)
+			history->records[kept++] = history->records[i];
+	}
+	history->count = kept;
+}
+
+static void read_ops(const json_t *json, const struct recipe *(*find)(const void *, const char *), const void *ctx,
+		     struct now now, struct ops *ops, struct err *err)
+{
+	for (size_t i = 0; i < json_array_size(json) && ops->count < OPS_MAX; i++) {
+		struct op op;
+		if (!read_op(json_array_get(json, i), find, ctx, now, &op))
+			fail(err, ERR_INPUT, "repair %zu of the journal is not understood and left out", i);
+		else if (ops_of_node_const(ops, op.facts.node) == NULL)
+			ops->list[ops->count++] = op;
+	}
+}
+
+static json_t *unknown_keys(const json_t *json)
+{
+	static const char *const known[] = { "v", "leader", "written", "ops", "cases", "past" };
+	json_t *extra = json_object();
+	const char *key = NULL;
+	json_t *value = NULL;
+	json_object_foreach((json_t *)json, key, value) {
+		bool is_known = false;
+		for (size_t i = 0; i < COUNT(known); i++)
+			is_known = is_known || strcmp(key, known[i]) == 0;
+		if (!is_known)
+			(void)json_object_set(extra, key, value); /* fails only without memory, and then aborts */
+	}
+	return extra;
+}
+
+bool journal_read(struct str text, const struct recipe *(*find)(const void *ctx, const char *name), const void *ctx,
+		  struct now now, struct journal *out, struct history *history, struct ops *ops, struct err *err)
+{
+	CLEANUP(json_decrefp) json_t *json = json_parse(text, err);
+	if (json == NULL)
+		return false;
+	if (!json_is_object(json) || json_int(json, "v", 0) != JOURNAL_VERSION)
+		return fail(err, ERR_INPUT, "the journal has version %lld, this program knows %d",
+			    (long long)json_int(json, "v", 0), JOURNAL_VERSION);
+	journal_done(out);
+	(void)TEXT_COPY(out->leader, json_text(json, "leader"));
+	out->extra = unknown_keys(json);
+	read_cases(json_object_get(json, "cases"), now, history, err);
+	read_ops(json_object_get(json, "ops"), find, ctx, now, ops, err);
+	read_past(json_object_get(json, "past"), history);
+	history->version++;
+	return true;
+}

@@ -1,0 +1,178 @@
+/* The Kubernetes side of the daemon: credentials, the watch of the nodes, the Lease. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/jsonx.h"
+#include "daemon/daemon_int.h"
+
+#define LEASE_TIMEOUT_MS (5 * SEC)
+#define EXEC_OUTPUT_BYTES_MAX ((size_t)256 * 1024)
+
+static void exec_done(void *sink, uint64_t id, const struct proc_answer *answer)
+{
+	struct daemon *daemon = sink;
+	(void)id;
+	buf_clear(&daemon->exec_out);
+	buf_clear(&daemon->exec_errors);
+	(void)buf_add(&daemon->exec_out, answer->out.p, answer->out.n);
+	(void)buf_add(&daemon->exec_errors, answer->errors.p, answer->errors.n);
+	daemon->exec_answer = *answer;
+	daemon->exec_answer.out = buf_str(&daemon->exec_out);
+	daemon->exec_answer.errors = buf_str(&daemon->exec_errors);
+	daemon->is_exec_done = true;
+	if (daemon->opts.wake != NULL)
+		daemon->opts.wake(daemon->opts.wake_ctx, true);
+}
+
+static void trouble(struct daemon *daemon, const char *text)
+{
+	if (strcmp(daemon->access_trouble, text) == 0)
+		return;
+	(void)TEXT_COPY(daemon->access_trouble, text);
+	if (text[0] != '\0')
+		LOG(daemon->opts.log, LOG_ERROR, "kube", "no credentials for the API server", { "why", text });
+}
+
+bool kube_is_ready(struct daemon *daemon)
+{
+	struct err err = { 0 };
+	if (daemon->is_exec_running) {
+		if (!daemon->is_exec_done)
+			return false;
+		daemon->is_exec_running = false;
+		daemon->is_exec_done = false;
+		access_exec_heard(daemon->access, daemon->now, &daemon->exec_answer, &err);
+		if (err.code != ERR_NONE)
+			trouble(daemon, err.text);
+	}
+	struct proc_request exec = { 0 };
+	bool must_exec = false;
+	if (access_ready(daemon->access, daemon->now, &exec, &must_exec, &err)) {
+		trouble(daemon, "");
+		return true;
+	}
+	if (must_exec && daemon->opts.proc != NULL) {
+		daemon->is_exec_running = true;
+		exec.output_bytes_max = exec.output_bytes_max > 0 ? exec.output_bytes_max : EXEC_OUTPUT_BYTES_MAX;
+		daemon->opts.proc->start(daemon->opts.proc->ctx, ++daemon->calls_made, &exec, exec_done, daemon);
+		return false;
+	}
+	trouble(daemon, must_exec ? "an exec plug-in cannot be run here" : err.text);
+	return false;
+}
+
+bool kube_start(struct daemon *daemon, enum owner owner, const char *method, const char *path, const char *content_type,
+		const char *body, int64_t timeout_ms, bool is_once, uint64_t *out_id)
+{
+	if (!kube_is_ready(daemon))
+		return false;
+	struct http_request request = { 0 };
+	access_request(daemon->access, &daemon->arena, method, path, NULL, content_type, str_of(body), &request);
+	request.timeout_ms = timeout_ms;
+	request.is_once = is_once;
+	uint64_t id = call_start(daemon, owner, &request);
+	if (id == 0)
+		return false;
+	*out_id = id;
+	return true;
+}
+
+void kube_watch_turn(struct daemon *daemon)
+{
+	if (reflector_turn(daemon->reflector, daemon->now, &daemon->rng) && daemon->watch_id != 0) {
+		daemon->opts.http->cancel(daemon->opts.http->ctx, daemon->watch_id);
+		daemon->watch_id = 0;
+	}
+	if (daemon->watch_id != 0 || !kube_is_ready(daemon))
+		return;
+	struct reflector_request ask = { 0 };
+	if (!reflector_poll(daemon->reflector, daemon->now, &daemon->rng, &daemon->arena, &ask))
+		return;
+	struct http_request request = { 0 };
+	access_request(daemon->access, &daemon->arena, "GET", ask.path, ask.accept, NULL, (struct str){ 0 }, &request);
+	request.timeout_ms = ask.timeout_ms;
+	request.silence_ms = ask.silence_ms;
+	request.answer_bytes_max = ask.answer_bytes_max;
+	daemon->watch_id = ++daemon->calls_made;
+	daemon->opts.http->start(daemon->opts.http->ctx, daemon->watch_id, &request, daemon_sink(daemon));
+}
+
+/* ---- the Lease -------------------------------------------------------------------------------------------------- */
+
+static void led_or_not(struct daemon *daemon, bool was_leader)
+{
+	bool is_leader = lease_leads(&daemon->lease, daemon->now.mono);
+	if (is_leader && daemon->epoch != daemon->lease.epoch) { /* a new leadership, even when the gap was not noticed */
+		journal_forget(daemon);
+		daemon->epoch = daemon->lease.epoch;
+	}
+	if (is_leader == was_leader)
+		return;
+	LOG(daemon->opts.log, LOG_INFO, "lease", is_leader ? "this replica leads now" : "this replica leads no longer",
+	    { "identity", daemon->lease.opts.identity });
+	if (!is_leader)
+		journal_forget(daemon);
+}
+
+static bool lease_ask(struct daemon *daemon, enum lease_do what)
+{
+	struct arena *arena = &daemon->arena;
+	uint64_t id = 0;
+	const char *path = lease_path(arena, daemon->namespace, LEASE_NAME);
+	switch (what) {
+	case LEASE_WAIT:
+		return true;
+	case LEASE_GET:
+		return kube_start(daemon, OWN_LEASE, "GET", path, NULL, NULL, LEASE_TIMEOUT_MS, false, &id);
+	case LEASE_CREATE:
+		return kube_start(daemon, OWN_LEASE, "POST", leases_path(arena, daemon->namespace), NULL,
+				  lease_body(arena, daemon->namespace, LEASE_NAME, NULL, &daemon->lease.wanted),
+				  LEASE_TIMEOUT_MS, false, &id);
+	case LEASE_UPDATE:
+		return kube_start(
+			daemon, OWN_LEASE, "PUT", path, NULL,
+			lease_body(arena, daemon->namespace, LEASE_NAME, daemon->lease_object, &daemon->lease.wanted),
+			LEASE_TIMEOUT_MS, false, &id);
+	}
+	return false;
+}
+
+void kube_lease_turn(struct daemon *daemon)
+{
+	bool was_leader = daemon->lease.is_leader;
+	if (!daemon->opts.config->is_leader_elected) { /* alone by the operator's word; the journal still guards */
+		if (!daemon->is_stopping && daemon->now.mono.ms >= daemon->lease.due.ms)
+			lease_lead_alone(&daemon->lease, daemon->now);
+		else if (daemon->is_stopping)
+			daemon->lease.is_leader = false;
+		led_or_not(daemon, was_leader);
+		return;
+	}
+	enum lease_do what = lease_poll(&daemon->lease, daemon->now, &daemon->rng);
+	if (!lease_ask(daemon, what))
+		lease_heard(&daemon->lease, daemon->now, &daemon->rng, 0,
+			    NULL); /* no credentials now: as if unanswered */
+	led_or_not(daemon, was_leader);
+}
+
+void kube_lease_heard(struct daemon *daemon, const struct call *call)
+{
+	bool was_leader = lease_leads(&daemon->lease, daemon->now.mono);
+	json_t *json = call_json(call);
+	struct lease_record record = { 0 };
+	int status = call->answer.status;
+	bool is_read = status >= 200 && status < 300 && json != NULL && lease_read(json, &record, NULL);
+	if (status == 401)
+		access_refused(daemon->access, daemon->now);
+	if (status == 403)
+		LOG(daemon->opts.log, LOG_ERROR, "lease", "the API server forbids it",
+		    { "why", status_message(&daemon->arena, status, json, call->answer.body) });
+	lease_heard(&daemon->lease, daemon->now, &daemon->rng, is_read || status >= 300 ? status : 0,
+		    is_read ? &record : NULL);
+	if (is_read) {
+		json_decref(daemon->lease_object);
+		daemon->lease_object = json_incref(json);
+	}
+	json_decref(json);
+	led_or_not(daemon, was_leader);
+}
