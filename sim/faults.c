@@ -92,8 +92,8 @@ bool world_break_server(struct world *w, struct now now, const char *node, const
 		server_gone(w, now, s);
 		return true;
 	}
-	if (s->vm == VM_BUILDING)
-		return false; /* it has no state to lose */
+	if (s->vm == VM_BUILDING || s->op == OP_DELETE)
+		return false; /* it has no state to lose yet, or no more */
 	for (size_t i = 0; i < COUNT(breakages); i++) {
 		if (strcmp(breakages[i].status, status) == 0) {
 			enter_state(w, now, s, breakages[i].vm, breakages[i].has_power);

@@ -110,7 +110,7 @@ static const char *status_of(const struct found *f)
 	return f->st->status;
 }
 
-static void stack_summary(struct buf *out, const struct found *f)
+static void render_summary(struct buf *out, const struct found *f)
 {
 	(void)buf_printf(out,
 			 "{\"id\": \"%s\", \"stack_name\": \"%s\", \"stack_status\": \"%s\", \"stack_status_reason\": ",
@@ -120,6 +120,21 @@ static void stack_summary(struct buf *out, const struct found *f)
 	wall_json(out, "creation_time", f->st->created);
 	(void)buf_text(out, ", ");
 	wall_json(out, "updated_time", f->st->updated);
+}
+
+static void stack_summary(struct buf *out, const struct found *f)
+{
+	struct stack_cache *cache = &f->st->summary_cache;
+	if (f->kind != KIND_ROOT) {
+		render_summary(out, f);
+		return;
+	}
+	if (cache->body.n == 0 || cache->version != f->st->version) {
+		buf_clear(&cache->body);
+		render_summary(&cache->body, f);
+		cache->version = f->st->version;
+	}
+	(void)buf_add(out, cache->body.p, cache->body.n);
 }
 
 static void stack_parent(struct buf *out, const struct found *f)
@@ -465,17 +480,14 @@ bool heat_http(struct call *c)
 	struct found f;
 	if (c->count < 2)
 		return false;
-	if (!find_stack(c->w, c->count >= 3 ? c->seg[2] : c->seg[1], &f) &&
-	    !(c->count >= 3 && find_stack(c->w, c->seg[1], &f))) {
+	bool has_id = c->count >= 3 && strcmp(c->seg[2], "resources") != 0 && strcmp(c->seg[2], "actions") != 0;
+	if (!find_stack(c->w, has_id ? c->seg[2] : c->seg[1], &f))
 		entity_missing(c, "Stack", c->seg[1]);
-		return true;
-	}
-	bool is_full = c->count >= 3 && strcmp(c->seg[1], f.name) == 0 && strcmp(c->seg[2], f.id) == 0;
-	if (is_full)
-		return inside_stack(c, &f);
-	if (c->count >= 3 && strcmp(c->seg[2], f.id) == 0) /* the right id below another's name */
-		entity_missing(c, "Stack", c->seg[1]);
-	else
+	else if (!has_id)
 		redirect(c, &f);
+	else if (strcmp(c->seg[1], f.name) == 0 && strcmp(c->seg[2], f.id) == 0)
+		return inside_stack(c, &f);
+	else /* the right id below another's name */
+		entity_missing(c, "Stack", c->seg[1]);
 	return true;
 }

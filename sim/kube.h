@@ -9,9 +9,9 @@
 struct sim_kube;
 
 struct sim_kube_opts {
-	int64_t grace_ms;        /* silent for longer: Ready and pressure conditions Unknown */
-	bool has_watch_list;     /* sendInitialEvents is understood (default); else 422 */
-	const char *token;       /* bearer token that is accepted; NULL: any, none too */
+	int64_t grace_ms;    /* silent for longer: Ready and pressure conditions Unknown */
+	bool has_watch_list; /* sendInitialEvents is understood (default); else 422 */
+	const char *token;   /* bearer token that is accepted; NULL: any, none too */
 	void *ctx;
 	void (*stream_bytes)(void *ctx, uint64_t stream, struct str bytes);
 	void (*stream_end)(void *ctx, uint64_t stream, bool is_clean);
@@ -20,10 +20,10 @@ struct sim_kube_opts {
 struct sim_kube *sim_kube_new(const struct sim_kube_opts *, struct now);
 void sim_kube_free(struct sim_kube *);
 
-/* A watch: out->stream is set and body stays empty; its first bytes come with the next sim_kube_advance() (which is due at
- * once), so that the caller knows the stream's number by then. Later events come whenever something changes, from inside
- * the call that changed it. stream_end is the last call for a stream; not called for one that was closed by the client.
- * The callbacks may call sim_kube_stream_closed(), and nothing else of this. */
+/* A watch: out->stream is set and body stays empty; its first bytes come with the next sim_kube_advance() (which is due
+ * at once), so that the caller knows the stream's number by then. Later events come whenever something changes, from
+ * inside the call that changed it. stream_end is the last call for a stream; not called for one that was closed by the
+ * client. The callbacks may call sim_kube_stream_closed(), and nothing else of this. */
 void sim_kube_http(struct sim_kube *, struct now, const struct sim_request *, struct sim_response *out);
 void sim_kube_stream_closed(struct sim_kube *, uint64_t stream);
 void sim_kube_advance(struct sim_kube *, struct now); /* grace periods, bookmarks, watch timeouts */
@@ -33,25 +33,26 @@ struct mono sim_kube_next(const struct sim_kube *);
 void sim_kube_set_token(struct sim_kube *, const char *token);
 void sim_kube_set_watch_list(struct sim_kube *, bool has_watch_list);
 
-/* A kubelet writes its status: once right after its guest booted or it was restarted (is_boot), then at each heartbeat (5
- * min) and when its readiness changes. The first report creates the Node when there is none (fresh uid); a plain one for
- * a Node that was deleted does nothing, as a running kubelet does not re-create its Node. A Node that is there keeps its
- * providerID, labels, cordon and annotations, and gets the new machine's nodeInfo. A report implies that it is alive. */
+/* A kubelet writes its status: once right after its guest booted or it was restarted (is_boot), then at each heartbeat
+ * (5 min) and when its readiness changes. The first report creates the Node when there is none (fresh uid); a plain one
+ * for a Node that was deleted does nothing, as a running kubelet does not re-create its Node. A Node that is there
+ * keeps its providerID, labels, cordon and annotations, and gets the new machine's nodeInfo. A report implies that it
+ * is alive. */
 struct sim_kubelet {
 	const char *name;
-	const char *server_id;    /* machineID (without dashes), systemUUID, providerID follow from it */
+	const char *server_id; /* machineID (without dashes), systemUUID, providerID follow from it */
 	const char *boot_id;
 	const char *address;
-	const char *node_group;   /* label magnum.openstack.org/nodegroup */
+	const char *node_group; /* label magnum.openstack.org/nodegroup */
 	bool is_master;
-	bool is_boot;             /* the first report since the kubelet started: may create the Node */
-	bool is_ready;            /* false: Ready=False/KubeletNotReady */
+	bool is_boot;  /* the first report since the kubelet started: may create the Node */
+	bool is_ready; /* false: Ready=False/KubeletNotReady */
 	const char *message;
 };
 void sim_kube_kubelet(struct sim_kube *, struct now, const struct sim_kubelet *);
-/* The kubelet's own Lease (renewed each 10 s in reality) as one bit: call it with false at the moment a kubelet or its guest dies; grace_ms
- * after that its Node turns Unknown, until it reports again. true without a report means: it renews its Lease again
- * and its last status is taken to hold (a short hang). Unknown names do nothing. */
+/* The kubelet's own Lease (renewed each 10 s in reality) as one bit: call it with false at the moment a kubelet or its
+ * guest dies; grace_ms after that its Node turns Unknown, until it reports again. true without a report means: it
+ * renews its Lease again and its last status is taken to hold (a short hang). Unknown names do nothing. */
 void sim_kube_kubelet_alive(struct sim_kube *, const char *name, bool alive, struct now);
 
 #define SIM_KUBE_MARK "autohealing.openstack.org/cordoned" /* the annotation that sim_kube_is_cordoned() gives */
@@ -60,10 +61,12 @@ bool sim_kube_node_exists(const struct sim_kube *, const char *name);
 struct mono sim_kube_ready_since(const struct sim_kube *, const char *name);
 bool sim_kube_is_cordoned(const struct sim_kube *, const char *name, char *out_mark, size_t out_mark_bytes);
 void sim_kube_cordon(struct sim_kube *, struct now, const char *name, bool cordoned); /* by an administrator */
-void sim_kube_set_created(struct sim_kube *, const char *name, struct wall created); /* so that it is not a young node */
+void sim_kube_set_created(struct sim_kube *, const char *name,
+			  struct wall created); /* so that it is not a young node */
 void sim_kube_drop_watches(struct sim_kube *, bool is_clean);
 void sim_kube_compact(struct sim_kube *);
-/* A stored object as JSON (Node, ConfigMap, Lease, Event), for tests; "" when there is none. Valid until the next call. */
+/* A stored object as JSON (Node, ConfigMap, Lease, Event), for tests; "" when there is none. Valid until the next call.
+ */
 const char *sim_kube_object(struct sim_kube *, const char *path);
 
 #endif

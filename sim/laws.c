@@ -461,6 +461,10 @@ void laws_end(struct run *run)
 			run_violation(run, "L13", "%s is healthy, and our cordon %s is still on it", server.node, mark);
 		if (is_ready)
 			continue;
+		if (!sim_kube_node_exists(world_kube(run->world), server.node)) {
+			run->stats.never_joined++; /* a server without a Node: seen by nobody yet */
+			continue;
+		}
 		run->stats.unhealed++;
 		if (!is_excused(run, server.node))
 			run_violation(run, "L10", "%s is not healthy after the calm, and nothing excuses it",

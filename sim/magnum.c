@@ -12,6 +12,7 @@
 void magnum_changed(struct world *w)
 {
 	buf_clear(&w->cluster.json);
+	buf_clear(&w->cluster.groups_json);
 }
 
 /* ---- the conductor ---- */
@@ -309,18 +310,25 @@ static struct group *find_group(struct cluster *cluster, const char *name)
 	return NULL;
 }
 
-static void list_groups(struct call *c)
+static void groups_json(struct buf *out, const struct cluster *cluster)
 {
-	const struct cluster *cluster = &c->w->cluster;
-	if (is_too_old(c, 109, "get_all"))
-		return;
-	(void)buf_text(&c->out->body, "{\"nodegroups\": [");
+	(void)buf_text(out, "{\"nodegroups\": [");
 	for (size_t i = 0; i < cluster->groups_count; i++) {
 		if (i > 0)
-			(void)buf_text(&c->out->body, ", ");
-		group_json(&c->out->body, cluster, &cluster->groups[i], false);
+			(void)buf_text(out, ", ");
+		group_json(out, cluster, &cluster->groups[i], false);
 	}
-	(void)buf_text(&c->out->body, "]}");
+	(void)buf_text(out, "]}");
+}
+
+static void list_groups(struct call *c)
+{
+	struct buf *cached = &c->w->cluster.groups_json;
+	if (is_too_old(c, 109, "get_all"))
+		return;
+	if (cached->n == 0)
+		groups_json(cached, &c->w->cluster);
+	(void)buf_add(&c->out->body, cached->p, cached->n);
 	answer_json(c->out, 200);
 }
 
@@ -652,6 +660,7 @@ void magnum_init(struct world *w, struct now created)
 	buf_init(&cluster->faults, 64 << 10);
 	buf_init(&cluster->health_reason, 1 << 20);
 	buf_init(&cluster->json, BODY_BYTES_MAX);
+	buf_init(&cluster->groups_json, 1 << 20);
 	add_group(w, created, "default-master", "master", &w->stack, w->opts.masters);
 	add_group(w, created, "default-worker", "worker", &w->stack, w->opts.workers);
 	if (w->has_extra)
@@ -666,4 +675,5 @@ void magnum_done(struct world *w)
 	buf_done(&cluster->faults);
 	buf_done(&cluster->health_reason);
 	buf_done(&cluster->json);
+	buf_done(&cluster->groups_json);
 }

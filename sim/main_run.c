@@ -34,6 +34,7 @@ static void add(struct run_stats *to, const struct run_stats *from)
 	to->faults += from->faults;
 	to->unhealed += from->unhealed;
 	to->given_up += from->given_up;
+	to->never_joined += from->never_joined;
 }
 
 /* One job: every jobs-th seed. The totals go back through the pipe. */
@@ -148,8 +149,9 @@ int main(int argc, char **argv)
 	       (unsigned long long)total.stats.freezes, (unsigned long long)total.stats.acts,
 	       (unsigned long long)total.stats.requests, (unsigned long long)total.stats.turns,
 	       (unsigned long long)total.stats.events);
-	printf("unhealed at the end: %llu (given up: %llu); %.0f virtual hours in %.1f s\n",
+	printf("at the end: %llu unhealed, of them %llu given up; %llu servers never joined\n%.0f virtual hours in "
+	       "%.1f s\n",
 	       (unsigned long long)total.stats.unhealed, (unsigned long long)total.stats.given_up,
-	       (double)total.done * (double)opts.hours, took);
+	       (unsigned long long)total.stats.never_joined, (double)total.done * (double)opts.hours, took);
 	return total.broken == 0 && total.done == opts.seeds ? 0 : 1;
 }

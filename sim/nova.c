@@ -10,12 +10,13 @@
 static void headers(struct call *c)
 {
 	char version[16];
-	(void)snprintf(version, sizeof(version), "2.%d", c->microversion - 200);
-	(void)buf_printf(
-		&c->out->headers,
-		"openstack-api-version: compute %s\nx-openstack-nova-api-version: %s\n"
-		"vary: OpenStack-API-Version, X-OpenStack-Nova-API-Version\nx-compute-request-id: req-%016llx\n",
-		version, version, (unsigned long long)rng_next(&c->w->ids));
+	struct buf *out = &c->out->headers;
+	(void)snprintf(version, sizeof(version), "2.%d\n", c->microversion - 200);
+	(void)buf_text(out, "openstack-api-version: compute ");
+	(void)buf_text(out, version);
+	(void)buf_text(out, "x-openstack-nova-api-version: ");
+	(void)buf_text(out, version);
+	(void)buf_text(out, "vary: OpenStack-API-Version, X-OpenStack-Nova-API-Version\n");
 }
 
 /* "2.79" → 279; "latest"; -1 for nonsense. */

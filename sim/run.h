@@ -42,7 +42,7 @@ struct replica {
 
 /* What the scenario knows of a node for the final account. */
 struct run_stats {
-	uint64_t events, requests, turns, acts, crashes, freezes, faults, healed, unhealed, given_up;
+	uint64_t events, requests, turns, acts, crashes, freezes, faults, healed, unhealed, given_up, never_joined;
 };
 
 struct run {
@@ -58,7 +58,8 @@ struct run {
 	size_t heap_count, heap_cap;
 	uint64_t messages;        /* sequence: ties are broken by order of sending */
 	struct request *requests; /* under way, a list */
-	bool must_crash;          /* of the replica whose act has just arrived */
+	struct lease_opts lease;
+	bool must_crash; /* of the replica whose act has just arrived */
 	int crash_replica;
 	struct scenario *scenario;
 	struct laws *laws;

@@ -108,6 +108,28 @@ static const char *some_node(struct run *run, bool is_master)
 	return NULL;
 }
 
+/* So many of a role may be broken for good at once that policy still allows to heal them: beyond that the healer holds,
+ * as it must, and the rest of the run would show nothing. */
+static bool may_break(struct run *run, bool is_master)
+{
+	int total = 0;
+	int bad = 0;
+	for (size_t i = 0; i < world_servers_count(run->world); i++) {
+		struct sim_server server;
+		world_server(run->world, i, &server);
+		struct sim_server current;
+		if (server.is_master != is_master || !world_server_of_node(run->world, server.node, &current) ||
+		    strcmp(current.id, server.id) != 0)
+			continue;
+		total++;
+		if (server.healthy_since.ms == 0)
+			bad++;
+	}
+	int limit =
+		is_master ? (total == 1 ? 1 : (total - 1) / 2) : limit_of(run->config->policy.storm_threshold, total);
+	return bad < limit;
+}
+
 static void fault_kubelet(struct run *run, const char *node, bool is_master)
 {
 	static const enum sim_cure worker_cures[] = { CURE_ITSELF, CURE_REBOOT, CURE_HARD_REBOOT, CURE_REPLACE,
@@ -116,6 +138,8 @@ static void fault_kubelet(struct run *run, const char *node, bool is_master)
 	enum sim_cure cure = is_master ? master_cures[rng_below(&run->rng, COUNT(master_cures))]
 				       : worker_cures[rng_below(&run->rng, COUNT(worker_cures))];
 	int64_t self_ms = between(run, 30, 1500) * SEC;
+	if (!may_break(run, is_master))
+		cure = CURE_ITSELF;
 	bool is_notready = rng_chance(&run->rng, 0.3);
 	run_trace(run, "fault: kubelet of %s %s (cure %d)", node, is_notready ? "reports NotReady" : "dies", (int)cure);
 	if (is_notready && cure != CURE_ITSELF)
@@ -130,7 +154,7 @@ static void fault_node(struct run *run)
 	const char *node = some_node(run, is_master);
 	if (node == NULL)
 		return;
-	if (is_master || rng_chance(&run->rng, 0.7)) {
+	if (is_master || !may_break(run, false) || rng_chance(&run->rng, 0.7)) {
 		fault_kubelet(run, node, is_master);
 		return;
 	}

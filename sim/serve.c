@@ -58,7 +58,7 @@ struct serve {
 	bool has_kube;
 	bool has_resumed; /* libmicrohttpd has to run once more */
 	struct now now;
-	LIST_HEAD(, exchange) exchanges;
+	LIST_HEAD(exchange_list, exchange) exchanges;
 };
 
 static struct now read_clock(void)

@@ -491,6 +491,7 @@ void stack_init(struct world *w, struct now created, struct stack *st, const cha
 	st->target = (unsigned)workers;
 	st->next_index = (unsigned)workers;
 	buf_init(&st->servers_cache.body, BODY_BYTES_MAX);
+	buf_init(&st->summary_cache.body, 64 << 10);
 	for (int i = 0; i < masters; i++)
 		settled_member(w, created, st, true, (unsigned)i);
 	for (int i = 0; i < workers; i++)
@@ -504,4 +505,5 @@ void stack_done(struct stack *st)
 	free(st->members);
 	free(st->remove);
 	buf_done(&st->servers_cache.body);
+	buf_done(&st->summary_cache.body);
 }

@@ -168,7 +168,7 @@ bool world_break_kubelet(struct world *, struct now, const char *node, enum sim_
 bool world_break_not_ready(struct world *, struct now, const char *node, enum sim_cure, bool flips);
 /* The server goes to SHUTOFF (crash, not by a person), ERROR, or is deleted behind everybody's back ("GONE"). Also what
  * somebody else may do with it: PAUSED, SUSPENDED, RESCUE, VERIFY_RESIZE, SHELVED_OFFLOADED; ACTIVE ends that.
- * False for a server that is still being built, too. */
+ * False, too, for a server that is being built or deleted. */
 bool world_break_server(struct world *, struct now, const char *node, const char *status);
 /* The next COUNT new servers (-1: the next one) do not boot (silent until the stack's timeout) or their bootstrap
  * fails, by chance; or in the way that KIND says. The stack and the cluster end as UPDATE_FAILED. */

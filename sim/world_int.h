@@ -158,7 +158,7 @@ struct stack {
 	struct stack_cache {
 		uint64_t version;
 		struct buf body;
-	} servers_cache;
+	} servers_cache, summary_cache;
 };
 
 /* ---- Magnum ---- */
@@ -196,7 +196,7 @@ struct cluster {
 	struct group groups[GROUPS_COUNT_MAX];
 	size_t groups_count;
 	bool is_syncing;
-	struct buf json; /* as last shown; empty: render anew */
+	struct buf json, groups_json; /* as last shown; empty: render anew */
 };
 
 /* ---- Keystone ---- */

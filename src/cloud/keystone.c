@@ -23,8 +23,7 @@ static const char *first_set(const char *a, const char *b)
 	return is_set(a) ? a : is_set(b) ? b : "";
 }
 
-/* ---- which credentials --------------------------------------------------------------------------------------------
- */
+/* ---- which credentials ----------------------------------------------------------------------------------------- */
 
 static bool has_user(const struct conf_openstack *os, bool is_trust)
 {
@@ -125,8 +124,7 @@ char *keystone_login_url(const char *auth_url, struct err *err)
 	return url.p;
 }
 
-/* ---- the body; it fits, because every part comes from a bounded configuration -------------------------------------
- */
+/* ---- the body; it fits, because every part comes from a bounded configuration ---------------------------------- */
 
 static void add_field(struct buf *b, const char *key, const char *value)
 {
@@ -236,8 +234,7 @@ char *keystone_login_body(const struct conf_openstack *os, enum login_kind kind)
 	return b.p;
 }
 
-/* ---- the answer ----------------------------------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------------------------------------------------ */
 
 /* Keystone says the same for all of these, deliberately. */
 static const char *hint(enum login_kind kind)

@@ -31,8 +31,7 @@ enum verdict hear_nothing(struct op *op, const struct answer *answer)
 	return V_NEXT;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------------------------- */
 
 static void ask_node(const struct op *op, struct arena *arena, const char *method, const char *query, struct buf *body,
 		     struct ask *out)
@@ -87,8 +86,7 @@ void ask_forget_node(const struct op *op, struct arena *arena, struct ask *out)
 	ask_node(op, arena, "DELETE", "", &b, out);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------------------------- */
 
 enum verdict hear_look_node(struct op *op, const struct answer *answer)
 {
@@ -150,8 +148,7 @@ enum verdict hear_forget_node(struct op *op, const struct answer *answer)
 	return op_usual(op, answer, "deleting the Node");
 }
 
-/* ---- Ready again ---------------------------------------------------------------------------------------------------
- */
+/* ---- Ready again ----------------------------------------------------------------------------------------------- */
 
 static const struct condition *ready(struct op *op, const struct answer *answer)
 {

@@ -115,8 +115,7 @@ void session_free(struct session *s)
 	free(s);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------------------------- */
 
 static void add_header(struct http_request *request, const char *name, const char *value)
 {
@@ -212,8 +211,7 @@ struct mono session_due(const struct session *s)
 	return s->login.token == NULL ? s->login_due : (struct mono){ 0 };
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------------------------- */
 
 /* Half of it fixed, half of it random, so that many healers do not come back together. */
 static int64_t backoff_ms(unsigned failures, struct rng *rng)
@@ -325,8 +323,7 @@ bool session_heard(struct session *s, const struct ask *ask, const struct http_a
 	return true;
 }
 
-/* ---- views ---------------------------------------------------------------------------------------------------------
- */
+/* ---- views ----------------------------------------------------------------------------------------------------- */
 
 const char *session_relative(const struct session *s, enum service service, const char *url, struct arena *arena)
 {

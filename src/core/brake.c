@@ -229,8 +229,7 @@ void brake_apply(const struct snapshot *snapshot, const struct history *history,
 		 const struct ops *ops, can_repair can, const void *ctx, struct arena *arena, struct plan *plan)
 {
 	enum hold global = global_hold(snapshot, history, policy, ops, plan);
-	if (global == HOLD_NONE && plan->count > 0 && is_listing_suspect(snapshot))
-		global = HOLD_CLOUD_SUSPECT;
+	bool is_any_left = false;
 	for (size_t i = 0; i < plan->count; i++) {
 		struct line *line = &plan->lines[i];
 		if (ops_of_node_const(ops, line->node->name) != NULL) {
@@ -250,7 +249,12 @@ void brake_apply(const struct snapshot *snapshot, const struct history *history,
 		if (line->hold == HOLD_NONE && line->match.machine != NULL &&
 		    ops_has_server(ops, line->match.machine->id))
 			line->hold = HOLD_SERVER_BUSY;
+		is_any_left = is_any_left || line->hold == HOLD_NONE;
 	}
+	bool is_suspect = is_any_left &&
+			  is_listing_suspect(snapshot); /* looks at every node: only when something is to be done */
+	for (size_t i = 0; i < plan->count && is_suspect; i++)
+		hold(&plan->lines[i], HOLD_CLOUD_SUSPECT);
 	spend_budget(snapshot, history, policy, ops, arena, plan);
 	for (size_t i = 0; i < plan->count && policy->is_dry_run; i++)
 		hold(&plan->lines[i], HOLD_DRY_RUN);

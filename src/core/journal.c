@@ -20,6 +20,7 @@
 	X("stack", stack)                                                                                              \
 	X("resource", resource)                                                                                        \
 	X("baseline", baseline)                                                                                        \
+	X("volume", volume)                                                                                            \
 	X("case", case_id)
 
 #define RECORD_TEXTS(X)                                                                                                \
@@ -87,9 +88,13 @@ static void put_op(struct buf *out, const struct op *op)
 	FACT_TEXTS(PUT)
 #undef PUT
 	put_text(out, "note", op->note);
-	(void)buf_printf(out, ",\"count\":%d,\"worker\":%s,\"cordoned\":%s,\"readyLimitMs\":%lld}", op->facts.count,
-			 op->facts.is_worker ? "true" : "false", op->facts.has_cordoned ? "true" : "false",
-			 (long long)op->facts.ready_limit_ms);
+	(void)buf_printf(out, ",\"count\":%d,\"worker\":%s,\"cordoned\":%s,\"readyLimitMs\":%lld,\"newest\":%d",
+			 op->facts.count, op->facts.is_worker ? "true" : "false",
+			 op->facts.has_cordoned ? "true" : "false", (long long)op->facts.ready_limit_ms,
+			 op->facts.newest);
+	if (op->facts.acted.ms != 0)
+		put_wall(out, "acted", op->facts.acted);
+	(void)buf_char(out, '}');
 }
 
 static void put_record(struct buf *out, const struct record *record, struct now now)
@@ -227,6 +232,8 @@ static bool read_op(const json_t *json, const struct recipe *(*find)(const void 
 	op.facts.count = (int32_t)json_int(json, "count", 0);
 	op.facts.is_worker = json_bool(json, "worker", false);
 	op.facts.has_cordoned = json_bool(json, "cordoned", false);
+	op.facts.newest = (int32_t)json_int(json, "newest", 0);
+	op.facts.acted = get_wall(json, "acted");
 	op.facts.ready_limit_ms = json_int(json, "readyLimitMs", 5 * MINUTE);
 	if (!fits || op.facts.node[0] == '\0')
 		return false;

@@ -1,6 +1,7 @@
 #include "core/match.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool uuid_same(const char *a, const char *b)
@@ -22,13 +23,36 @@ bool uuid_same(const char *a, const char *b)
 	return true;
 }
 
+/* As Nova writes it: lower case, with dashes. False: not a UUID. */
+static bool canonical(const char *id, char out[SERVER_ID_BYTES])
+{
+	size_t digits = 0;
+	size_t n = 0;
+	for (; *id != '\0'; id++) {
+		if (*id == '-')
+			continue;
+		if (!isxdigit((unsigned char)*id) || digits == 32)
+			return false;
+		if (digits == 8 || digits == 12 || digits == 16 || digits == 20)
+			out[n++] = '-';
+		out[n++] = (char)tolower((unsigned char)*id);
+		digits++;
+	}
+	out[n] = '\0';
+	return digits == 32;
+}
+
+static int by_id(const void *key, const void *machine)
+{
+	return strcmp(key, ((const struct machine *)machine)->id);
+}
+
 const struct machine *snapshot_machine(const struct snapshot *snapshot, const char *id)
 {
-	for (size_t i = 0; i < snapshot->machines_count; i++) {
-		if (uuid_same(snapshot->machines[i].id, id))
-			return &snapshot->machines[i];
-	}
-	return NULL;
+	char wanted[SERVER_ID_BYTES];
+	if (snapshot->machines_count == 0 || !canonical(id, wanted))
+		return NULL;
+	return bsearch(wanted, snapshot->machines, snapshot->machines_count, sizeof *snapshot->machines, by_id);
 }
 
 const struct node *snapshot_node(const struct snapshot *snapshot, const char *name)

@@ -106,6 +106,7 @@ struct op {
 	size_t committed_at;      /* the step that did it */
 	bool needs_journal;       /* the once step's intent is not yet known to be stored: write it, op_journalled() */
 	const char *next;         /* of V_GOTO */
+	uint64_t changed;         /* the journal's counter when something stored of it last changed */
 	uint64_t intent;          /* the journal write that carries the intent; 0: none yet */
 	unsigned reasked;         /* 401s in a row: one new token, one repetition */
 	uint64_t call;            /* the running request; 0: none */

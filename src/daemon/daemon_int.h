@@ -117,7 +117,8 @@ struct daemon {
 	struct checker checker;
 	struct plan plan;
 	uint64_t judged_version; /* of the store */
-	bool has_marks;          /* some node carries our cordon */
+	struct mono tidy_due;
+	bool has_marks; /* some node carries our cordon */
 };
 
 /* calls.c */

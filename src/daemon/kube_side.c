@@ -102,7 +102,8 @@ void kube_watch_turn(struct daemon *daemon)
 static void led_or_not(struct daemon *daemon, bool was_leader)
 {
 	bool is_leader = lease_leads(&daemon->lease, daemon->now.mono);
-	if (is_leader && daemon->epoch != daemon->lease.epoch) { /* a new leadership, even when the gap was not noticed */
+	if (is_leader &&
+	    daemon->epoch != daemon->lease.epoch) { /* a new leadership, even when the gap was not noticed */
 		journal_forget(daemon);
 		daemon->epoch = daemon->lease.epoch;
 	}

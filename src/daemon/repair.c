@@ -9,6 +9,8 @@
 #define ACT_TIMEOUT_MS (10 * SEC)
 #define CLOCK_SETTLE_MS (60 * SEC) /* after a jump of the clock nothing is begun for so long */
 #define ASK_AGAIN_MS (1 * SEC)
+#define JOURNAL_WAIT_MS (100 * MSEC)
+#define TIDY_PAUSE_MS (5 * SEC) /* the watch has to tell of the uncordoning that has just been done */
 
 void snapshot_take(struct daemon *daemon, struct snapshot *out)
 {
@@ -101,6 +103,7 @@ static void op_end(struct daemon *daemon, struct op *op)
 				  "%s (tried %s)", rung_help(RUNG_GIVE_UP), record->tried);
 	}
 	ops_remove(&daemon->ops, op);
+	daemon->tidy_due.ms = daemon->now.mono.ms + TIDY_PAUSE_MS;
 	daemon->dirty++;
 }
 
@@ -128,7 +131,7 @@ static void op_begin(struct daemon *daemon, const struct recipe *recipe, enum ru
 		history_began(&daemon->history, record, rung);
 		record->shown_hold = HOLD_NONE;
 	}
-	daemon->dirty++;
+	op->changed = ++daemon->dirty;
 	tell_begin(daemon, op, record);
 }
 
@@ -149,7 +152,7 @@ static void tidy(struct daemon *daemon, const struct snapshot *snapshot)
 	daemon->has_marks = false;
 	for (size_t i = 0; i < snapshot->nodes_count && !daemon->has_marks; i++)
 		daemon->has_marks = snapshot->nodes[i]->cordon_mark[0] != '\0';
-	if (!daemon->has_marks)
+	if (!daemon->has_marks || daemon->now.mono.ms < daemon->tidy_due.ms)
 		return;
 	if (brake_gate(snapshot, policy, &daemon->ops) != HOLD_NONE || !snapshot->cluster->is_known ||
 	    !snapshot->cluster->is_healing_enabled)
@@ -193,6 +196,21 @@ static void ask_node(struct daemon *daemon, const struct snapshot *snapshot, str
 	op_hear(op, daemon->now, &daemon->rng, &answer);
 }
 
+/* Law L3, also for acts that may be repeated: the journal knows the op as it is now. */
+static bool is_stored(struct daemon *daemon, const struct op *op)
+{
+	if (op->changed <= daemon->saved)
+		return true;
+	if (daemon->writing == 0)
+		daemon->journal_due = daemon->now.mono;
+	return false;
+}
+
+static void op_changed(struct daemon *daemon, struct op *op)
+{
+	op->changed = ++daemon->dirty;
+}
+
 static void ask_leaves(struct daemon *daemon, const struct snapshot *snapshot, struct op *op, const struct ask *ask)
 {
 	struct mono due = { daemon->now.mono.ms + ASK_AGAIN_MS };
@@ -200,6 +218,10 @@ static void ask_leaves(struct daemon *daemon, const struct snapshot *snapshot, s
 	if (ask->is_act && (brake_gate(snapshot, &daemon->opts.config->policy, &daemon->ops) != HOLD_NONE ||
 			    !lease_has_authority(&daemon->lease, daemon->now.mono, timeout_ms))) {
 		op_unask(op, due);
+		return;
+	}
+	if (ask->is_act && !op_step(op)->is_once && !is_stored(daemon, op)) {
+		op_unask(op, (struct mono){ daemon->now.mono.ms + JOURNAL_WAIT_MS });
 		return;
 	}
 	uint64_t id = 0;
@@ -246,7 +268,7 @@ static void op_walk(struct daemon *daemon, const struct snapshot *snapshot, stru
 		else if (is_asking)
 			ask_leaves(daemon, snapshot, op, &ask);
 		if (op->at != at || op->is_sent != was_sent)
-			daemon->dirty++;
+			op_changed(daemon, op);
 		if (!is_asking || ask.kind != ASK_NODE)
 			return;
 	}

@@ -23,8 +23,10 @@ void access_free(struct access *);
 
 /* Before each request. Re-reads token files at most once a minute (and right after access_refused()). An exec plug-in
  * whose credential is missing or has run out: false with *out_exec set; run it, give its answer to access_exec_heard(),
- * try again. out_exec's pointers live as long as the access. */
+ * try again. out_exec's pointers live until the next such answer. While a plug-in runs, and for a pause after it
+ * failed: false without *out_must_exec (which is always written); the request has to wait. */
 bool access_ready(struct access *, struct now, struct proc_request *out_exec, bool *out_must_exec, struct err *err);
+/* err: written only when the plug-in gave no credential. */
 void access_exec_heard(struct access *, struct now, const struct proc_answer *, struct err *err);
 /* The server answered 401: the credential is read anew before the next request, at most once in 5 s. */
 void access_refused(struct access *, struct now);

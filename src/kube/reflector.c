@@ -376,8 +376,7 @@ static void on_refused(struct reflector *r, struct now now, struct rng *rng)
 {
 	bool is_not_understood = r->status == 400 || r->status == 422;
 	if (r->phase == PHASE_INITIAL && is_not_understood) {
-		abandon_list(r);
-		r->phase = PHASE_PAGES; /* no streamed lists here */
+		r->phase = PHASE_PAGES; /* no streamed lists here; the listing goes on with pages */
 		r->due = now.mono;
 		return;
 	}

@@ -34,6 +34,7 @@ struct reflector_request {
 	size_t answer_bytes_max;
 };
 bool reflector_poll(struct reflector *, struct now, struct rng *, struct arena *, struct reflector_request *out);
+/* When to poll again; while a request runs: when a turn is wanted at the latest (then it hangs, and is given up). */
 struct mono reflector_due(const struct reflector *);
 
 /* The answer, as http_sink delivers it. */
@@ -45,8 +46,13 @@ void reflector_done(struct reflector *, const struct http_answer *);
  */
 bool reflector_turn(struct reflector *, struct now, struct rng *);
 
-/* The store is complete, and the stream that keeps it so was heard not longer than REFLECTOR_STALE_MS ago (or was
- * resumed within that time). */
+/* Lists in pages are asked for as streams too (silence_ms is set), so that they are read while they come; a port that
+ * hands the body over with done() does as well.
+ *
+ * Fresh: the store is complete, and the stream that keeps it so was heard not longer than REFLECTOR_STALE_MS ago (or
+ * was resumed within that time). After a longer gap: again with the first bookmark, or 10 s after the stream came back,
+ * when what was missed has arrived. A stream that was open for 75 s and said nothing is not believed: all is read anew.
+ */
 #define REFLECTOR_STALE_MS (100 * SEC)
 bool reflector_is_fresh(const struct reflector *, struct now);
 const char *reflector_trouble(const struct reflector *); /* "" or why it is not: for status and logs */

@@ -5,6 +5,8 @@
     lint.py [--root FOLDER] headers      every header compiles alone
     lint.py [--root FOLDER] functions    none longer than 100 lines; those above 60 are listed
     lint.py [--root FOLDER] paths        no path of somebody's machine in a file
+    lint.py --root BUILD symbols         no program there has a global name that one of its shared libraries has too: the
+                                         library would call ours, or we the library's
 """
 import argparse
 import concurrent.futures
@@ -44,7 +46,7 @@ IMPURE_HEADERS = re.compile(r"#\s*include\s*<(curl/|event2/|microhttpd|stdio_ext
                             r"|signal|spawn|poll)[^>]*>")
 CORE_ONLY = re.compile(r'(?<![\w.>])(?P<name>log_\w+)\s*\(|#\s*include\s*"base/(?P<header>log\.h)"')
 
-MACHINE_PATH = re.compile(r"(?<![\w.~}$-])/(home|root|work|Users|mnt|media)/[\w.-]+")
+MACHINE_PATH = re.compile(r"(?<![\w.~}$-])/(home/(?!me\b|user\b)|root/|work/|Users/(?!me\b)|mnt/|media/)[\w.-]+")  # /home/me: anybody's
 TEXT = (".c", ".h", ".py", ".sh", ".md", ".yaml", ".yml", ".build", ".txt", ".go", ".mod", ".json", ".toml", "")
 
 FUNCTION_LINES_MAX = 100
@@ -183,7 +185,33 @@ def paths(root):
     return bad
 
 
-RULES = {"includes": includes, "headers": headers, "functions": functions, "paths": paths}
+def symbols(root):
+    def globals_of(arguments, kinds):
+        done = subprocess.run(["nm", "--defined-only"] + arguments, capture_output=True, text=True, check=False)
+        fields = (line.split() for line in done.stdout.splitlines())
+        return {f[2].split("@")[0] for f in fields if len(f) == 3 and f[1] in kinds and not f[2].startswith("_")}
+
+    bad, theirs = [], {}
+    for where, _, names in sorted(os.walk(root)):
+        for path in (os.path.join(where, name) for name in sorted(names)):
+            if not os.access(path, os.X_OK) or os.path.islink(path):
+                continue
+            with open(path, "rb") as f:
+                if f.read(4) != b"\x7fELF":
+                    continue
+            linked = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
+            ours = globals_of(["-g", path], "T")
+            for library in re.findall(r"=> (/\S+)", linked):
+                if "san.so" in library:  # the sanitizers mean to stand in for functions of others
+                    continue
+                if library not in theirs:
+                    theirs[library] = globals_of(["-D", library], "TWi")
+                for name in sorted(ours & theirs[library]):
+                    bad.append("%s: %s() is also in %s" % (os.path.relpath(path, root), name, library))
+    return bad
+
+
+RULES = {"symbols": symbols, "includes": includes, "headers": headers, "functions": functions, "paths": paths}
 
 
 def main():

@@ -84,6 +84,16 @@ class Lint(unittest.TestCase):
         self.assertNotIn("short.c", out)
         self.assertIn("2 functions", out)
 
+    def test_symbols(self):
+        def look(text):
+            with tempfile.TemporaryDirectory() as root:
+                subprocess.run(["cc", "-x", "c", "-", "-o", root + "/program"], input=text, text=True, check=True)
+                return lint.RULES["symbols"](root)
+        self.assertEqual(look("int mine(void) { return 0; }\nint main(void) { return mine(); }\n"), [])
+        bad = look("int regcomp(void) { return 0; }\nint main(void) { return regcomp(); }\n")
+        self.assertEqual(len(bad), 1, bad)
+        self.assertIn("program: regcomp() is also in ", bad[0])
+
     def test_exit_status(self):
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lint.py")
         with tempfile.TemporaryDirectory() as root:

@@ -44,8 +44,7 @@ static struct op op_at(const struct recipe *recipe, const char *step)
 	return op;
 }
 
-/* ---- asks ----------------------------------------------------------------------------------------------------------
- */
+/* ---- asks ------------------------------------------------------------------------------------------------------ */
 
 struct ask_case {
 	const struct recipe *recipe;
@@ -221,8 +220,7 @@ static void test_other_asks(void **state)
 	assert_string_equal(ask.path, "/servers/a%2F..%2Fb%3Fx");
 }
 
-/* ---- hears ---------------------------------------------------------------------------------------------------------
- */
+/* ---- hears ----------------------------------------------------------------------------------------------------- */
 
 struct hear_case {
 	const struct recipe *recipe;
@@ -596,8 +594,7 @@ static void test_find_stack(void **state)
 	}
 }
 
-/* ---- the Node ------------------------------------------------------------------------------------------------------
- */
+/* ---- the Node -------------------------------------------------------------------------------------------------- */
 
 static struct condition ready = { .type = "Ready", .reason = "KubeletReady", .status = STATUS_TRUE };
 
@@ -724,8 +721,7 @@ static void test_replaced(void **state)
 	}
 }
 
-/* ---- which recipe, which facts -------------------------------------------------------------------------------------
- */
+/* ---- which recipe, which facts --------------------------------------------------------------------------------- */
 
 static struct cluster_view view_of(void)
 {
@@ -822,6 +818,110 @@ static void test_report(void **state)
 	assert_false(provider_openstack.report(&view, true, NULL, 0, &arena, &ask));
 }
 
+/* ---- with the runner: an act whose answer is lost -------------------------------------------------------------------
+ */
+
+static struct rng rng = { 1 };
+
+/* Lets the op ask until it asks something, storing its intents; the path of the question. */
+static const char *next_ask(struct op *op, struct now *now)
+{
+	struct ask ask = { 0 };
+	for (int i = 0; i < 100 && !op_is_over(op); i++) {
+		if (op_poll(op, *now, &rng, &arena, &ask)) {
+			op_left(op);
+			return ask.kind == ASK_NODE ? "node" : arena_printf(&arena, "%s %s", ask.method, ask.path);
+		}
+		if (op->needs_journal)
+			op_journalled(op);
+		else
+			now->mono.ms += SEC;
+	}
+	return op_state_name(op->state);
+}
+
+static void tell(struct op *op, struct now now, int status, const char *json)
+{
+	struct node node = node_of();
+	json_t *doc = json != NULL ? json_loads(json, 0, NULL) : NULL;
+	struct answer answer = { .status = status,
+				 .json = doc,
+				 .location = "",
+				 .retry_after_ms = -1,
+				 .node = &node,
+				 .is_view_fresh = true };
+	op_hear(op, now, &rng, &answer);
+	json_decref(doc);
+}
+
+#define REBOOT_ACT "POST " SERVER "/action"
+#define REBOOT_LOOK "GET " SERVER "/os-instance-actions"
+
+static struct op op_at_reboot(struct now *now)
+{
+	struct op op;
+	struct op_facts facts = facts_of_worker();
+	facts.ready_limit_ms = 5 * MINUTE;
+	op_init(&op, &recipe_soft_reboot, &facts, *now);
+	assert_string_equal(next_ask(&op, now), "node");
+	tell(&op, *now, 200, NULL);
+	assert_string_equal(next_ask(&op, now), "PATCH " NODE_PATH "?fieldManager=magnum-auto-healer");
+	tell(&op, *now, 200, "{}");
+	assert_string_equal(next_ask(&op, now), REBOOT_LOOK);
+	tell(&op, *now, 200, ACTIONS(OLD_REBOOT));
+	assert_string_equal(next_ask(&op, now), "GET " SERVER);
+	tell(&op, *now, 200, S("ACTIVE", "null", "1"));
+	assert_false(op_has_acted(&op));
+	assert_string_equal(next_ask(&op, now), REBOOT_ACT);
+	assert_true(op_has_acted(&op));
+	return op;
+}
+
+static void test_lost_answer(void **state)
+{
+	(void)state;
+	struct now now = { { 1000 }, { 1000 } };
+	struct op op = op_at_reboot(&now);
+	int64_t lost_at = now.mono.ms;
+	tell(&op, now, 0, NULL);
+	assert_string_equal(next_ask(&op, &now), REBOOT_LOOK);
+	assert_true(now.mono.ms - lost_at >= OP_LOST_PAUSE_MS);
+	tell(&op, now, 200, ACTIONS(NEW_REBOOT "," OLD_REBOOT)); /* it had arrived */
+	assert_string_equal(next_ask(&op, &now), "GET " SERVER);
+	assert_string_equal(op_step(&op)->name, "wait-server");
+
+	op = op_at_reboot(&now);
+	tell(&op, now, 502, NULL);
+	assert_string_equal(next_ask(&op, &now), REBOOT_LOOK);
+	tell(&op, now, 200, ACTIONS(OLD_REBOOT)); /* it had not */
+	assert_string_equal(next_ask(&op, &now), "GET " SERVER);
+	tell(&op, now, 200, S("ACTIVE", "null", "1"));
+	assert_string_equal(next_ask(&op, &now), REBOOT_ACT);
+	tell(&op, now, 202, NULL);
+	assert_string_equal(next_ask(&op, &now), "GET " SERVER);
+	assert_string_equal(op_step(&op)->name, "wait-server");
+}
+
+/* The healer dies after the intent was stored: the next leader looks first. */
+static void test_crash_after_intent(void **state)
+{
+	(void)state;
+	struct now now = { { 1000 }, { 1000 } };
+	struct op before = op_at_reboot(&now);
+	struct op op = { .recipe = before.recipe,
+			 .at = before.at,
+			 .started = before.started,
+			 .is_sent = before.is_sent,
+			 .facts = before.facts };
+	assert_true(op.is_sent);
+	assert_string_equal(op.facts.baseline, "req-2");
+	op_resume(&op, now);
+	assert_string_equal(next_ask(&op, &now), REBOOT_LOOK);
+	tell(&op, now, 200, ACTIONS(NEW_REBOOT "," OLD_REBOOT));
+	assert_string_equal(next_ask(&op, &now), "GET " SERVER);
+	assert_string_equal(op_step(&op)->name, "wait-server");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -831,6 +931,7 @@ int main(void)
 		cmocka_unit_test(test_cordon_looks), cmocka_unit_test(test_rebooted),
 		cmocka_unit_test(test_replaced),     cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_facts),        cmocka_unit_test(test_report),
+		cmocka_unit_test(test_lost_answer),  cmocka_unit_test(test_crash_after_intent),
 	};
 	arena_init(&arena);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,35 +19,17 @@ static struct arena arena;
 static struct rng rng = { 42 };
 
 #define EP(interface, region, url) "{\"interface\":\"" interface "\",\"region_id\":\"" region "\",\"url\":\"" url "\"}"
-#define TOKEN_UNTIL(expires)                                                                                                                                       \
-	"{\"token\":{\"issued_at\":\"2026-11-22T16:00:00.000000Z\",\"expires_at\":\"" expires "\",\"catalog\":["                                                   \
-	"{\"type\":\"compute\",\"endpoints\":[" EP("internal", "RegionOne", "http://int/compute/v2.1") "," EP(                                                     \
-		"public",                                                                                                                                          \
-		"RegionTwo", "http://two/compute/v2.1") "," EP("public", "RegionOne",                                                                              \
-							       "http://one/compute/v2.1/") "]},"                                                                   \
-											   "{\"type\":\"container-"                                                \
-											   "infra\",\"endpoints\":"                                                \
-											   "[" EP("public",                                                        \
-												  "RegionOne",                                                     \
-												  "http://one/magnum/"                                             \
-												  "v1") "]},"                                                      \
-													"{\"type\":"                                               \
-													"\"volumev3\""                                             \
-													",\"endpoints"                                             \
-													"\":[" EP(                                                 \
-														"publ"                                             \
-														"ic",                                              \
-														"Regi"                                             \
-														"onOn"                                             \
-														"e",                                               \
-														"http"                                             \
-														"://"                                              \
-														"one/"                                             \
-														"v3") "]},"                                        \
-														      "{\"type\":\"identity\",\"endpoints\":[" EP( \
-															      "public",                            \
-															      "RegionOne",                         \
-															      "http://one/identity") "]}]}}"
+/* clang-format off */
+#define TOKEN_UNTIL(expires) \
+	"{\"token\":{\"issued_at\":\"2026-11-22T16:00:00.000000Z\",\"expires_at\":\"" expires "\",\"catalog\":[" \
+	"{\"type\":\"compute\",\"endpoints\":[" \
+		EP("internal", "RegionOne", "http://int/compute/v2.1") "," \
+		EP("public", "RegionTwo", "http://two/compute/v2.1") "," \
+		EP("public", "RegionOne", "http://one/compute/v2.1/") "]}," \
+	"{\"type\":\"container-infra\",\"endpoints\":[" EP("public", "RegionOne", "http://one/magnum/v1") "]}," \
+	"{\"type\":\"volumev3\",\"endpoints\":[" EP("public", "RegionOne", "http://one/v3") "]}," \
+	"{\"type\":\"identity\",\"endpoints\":[" EP("public", "RegionOne", "http://one/identity") "]}]}}"
+/* clang-format on */
 #define HOUR_TOKEN TOKEN_UNTIL("2026-11-22T17:00:00.000000Z")
 
 static struct conf_openstack conf_by_id(void)
@@ -103,8 +85,7 @@ static const char *header(const struct http_request *req, const char *name)
 	return NULL;
 }
 
-/* ---- credentials ---------------------------------------------------------------------------------------------------
- */
+/* ---- credentials ----------------------------------------------------------------------------------------------- */
 
 static void test_login_url(void **state)
 {
@@ -246,8 +227,7 @@ static void test_credentials(void **state)
 	}
 }
 
-/* ---- the life of a token -------------------------------------------------------------------------------------------
- */
+/* ---- the life of a token --------------------------------------------------------------------------------------- */
 
 static void test_requests(void **state)
 {
@@ -462,8 +442,7 @@ static void test_versions(void **state)
 	session_free(s);
 }
 
-/* ---- the catalog ---------------------------------------------------------------------------------------------------
- */
+/* ---- the catalog ----------------------------------------------------------------------------------------------- */
 
 static void test_catalog(void **state)
 {

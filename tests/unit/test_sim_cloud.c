@@ -584,6 +584,10 @@ static void test_heat_redirects(void **state)
 	pass(&lab, 5 * SEC);
 	assert_false(world_stack_is_busy(lab.world)); /* the redirected PATCH did nothing */
 	assert_int_equal(ask(&lab, "GET", HEAT "/k8s-abc?resolve_outputs=false", NULL), 302);
+	assert_int_equal(ask(&lab, "GET", HEAT "/k8s-abc/resources?nested_depth=2", NULL), 302);
+	out_header(&lab, "location", location, sizeof(location));
+	assert_non_null(strstr(location, "/resources?nested_depth=2"));
+	assert_int_equal(ask(&lab, "GET", HEAT "/k8s-abc/nope", NULL), 404);
 	assert_int_equal(ask(&lab, "GET", HEAT "/nope", NULL), 404);
 	assert_string_equal(text(&lab, "error.type"), "EntityNotFound");
 	assert_int_equal(ask(&lab, "GET", "/orchestration/v1/other/stacks", NULL), 403);
@@ -1186,6 +1190,10 @@ static void anything(struct lab *lab, struct rng *rng)
 	struct sim_server s;
 	static const char *const states[] = { "SHUTOFF", "ERROR", "GONE", "PAUSED", "ACTIVE", "RESCUE" };
 	static const char *const bodies[] = { SOFT, HARD, STOP, START, "{\"forceDelete\": null}" };
+	if (world_servers_count(lab->world) == 0) { /* all deleted while their successors are not there yet */
+		pass(lab, MINUTE);
+		return;
+	}
 	world_server(lab->world, rng_below(rng, world_servers_count(lab->world)), &s);
 	(void)TEXT_COPY(node, s.node);
 	switch (rng_below(rng, 12)) {

@@ -115,8 +115,7 @@ void magnum_health(struct arena *arena, const char *cluster, bool is_healthy, co
 	act(arena, out, "PATCH", &b);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------------------------- */
 
 /* As Go's strconv.ParseBool, which the reference uses. */
 static bool is_true(const char *text)

@@ -35,8 +35,8 @@ void nova_servers(struct arena *arena, const char *marker, struct ask *out)
 	buf_done(&b);
 }
 
-/* `name` is a regular expression that may match anywhere: it is anchored, and dots are made literal. */
-void nova_servers_named(struct arena *arena, const char *prefix, struct ask *out)
+/* ?name= is a regular expression that may match anywhere: it is anchored, and dots are made literal. */
+static void list_named(struct arena *arena, const char *prefix, const char *rest, struct ask *out)
 {
 	struct buf regex;
 	struct buf b;
@@ -46,11 +46,21 @@ void nova_servers_named(struct arena *arena, const char *prefix, struct ask *out
 	for (const char *c = prefix; *c != '\0'; c++)
 		(void)((isalnum((unsigned char)*c) || *c == '-' || *c == '_' || buf_char(&regex, '\\')) &&
 		       buf_char(&regex, *c));
-	(void)buf_text(&regex, "[0-9]+$");
+	(void)buf_text(&regex, rest);
 	(void)(buf_printf(&b, "/servers/detail?limit=%d&name=", NOVA_PAGE) && buf_urlencode(&b, buf_cstr(&regex)));
 	get(out, arena_strdup(arena, buf_cstr(&b)));
 	buf_done(&regex);
 	buf_done(&b);
+}
+
+void nova_servers_named(struct arena *arena, const char *prefix, struct ask *out)
+{
+	list_named(arena, prefix, "[0-9]+$", out);
+}
+
+void nova_servers_called(struct arena *arena, const char *name, struct ask *out)
+{
+	list_named(arena, name, "$", out);
 }
 
 void nova_server(struct arena *arena, const char *id, struct ask *out)
@@ -87,8 +97,7 @@ void nova_detach(struct arena *arena, const char *id, const char *volume, struct
 	buf_done(&b);
 }
 
-/* ---- servers -------------------------------------------------------------------------------------------------------
- */
+/* ---- servers --------------------------------------------------------------------------------------------------- */
 
 static void read_addresses(const json_t *networks, struct machine *out)
 {
@@ -174,8 +183,7 @@ int nova_name_index(const char *name, size_t *out_prefix_bytes)
 	return index;
 }
 
-/* ---- what was done to a server -------------------------------------------------------------------------------------
- */
+/* ---- what was done to a server --------------------------------------------------------------------------------- */
 
 static struct wall action_time(const json_t *action)
 {
@@ -222,8 +230,7 @@ bool nova_acted_since(const json_t *list, const char *request_id, const char *ac
 	return false;
 }
 
-/* ---- volumes -------------------------------------------------------------------------------------------------------
- */
+/* ---- volumes --------------------------------------------------------------------------------------------------- */
 
 static const char *volume_of(const json_t *attachment)
 {

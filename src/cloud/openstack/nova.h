@@ -14,6 +14,8 @@
 
 void nova_servers(struct arena *, const char *marker /* "" first page */, struct ask *out);
 void nova_servers_named(struct arena *, const char *prefix, struct ask *out); /* names PREFIX + digits */
+/* Those of exactly that name: a failed replacement leaves two. */
+void nova_servers_called(struct arena *, const char *name, struct ask *out);
 void nova_server(struct arena *, const char *id, struct ask *out);
 void nova_action(struct arena *, const char *id, const char *body, struct ask *out);
 void nova_actions(struct arena *, const char *id, struct ask *out); /* what was done to it */

@@ -78,8 +78,7 @@ enum observe openstack_observer_next(struct observer *o, struct arena *arena, st
 	return OBSERVE_FAILED;
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------------------------- */
 
 static bool is_not_there(const struct answer *answer)
 {

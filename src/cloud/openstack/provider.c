@@ -39,7 +39,7 @@ static const struct recipe *replacement(const struct policy *policy, const struc
 static const struct recipe *repair(enum rung rung, const struct policy *policy, const struct cluster_view *view,
 				   const struct node *node, const struct machine *machine, const char **out_why)
 {
-	const char *ignored;
+	const char *ignored = NULL;
 	const char **why = out_why != NULL ? out_why : &ignored;
 	bool needs_server = rung == RUNG_START || rung == RUNG_REBOOT || rung == RUNG_HARD_REBOOT;
 	if (needs_server && machine == NULL) {

@@ -14,309 +14,11 @@
 #include "cloud/openstack/heat.h"
 #include "cloud/openstack/magnum.h"
 #include "cloud/openstack/nova.h"
+#include "cloud/openstack/server_steps.h"
 
 #define NONE "none" /* in facts.baseline: looked, and there was nothing */
 
-/* ---- reading answers -----------------------------------------------------------------------------------------------
- */
-
-/* What the service says of a refusal; "" when it says nothing. Nova: one member with a message; Magnum: errors; Heat:
- * error. */
-static const char *said(const struct answer *answer)
-{
-	const char *text = json_text(answer->json, "errors.0.detail");
-	void *at = json_object_iter((json_t *)answer->json);
-	while (text == NULL && at != NULL) {
-		text = json_text(json_object_iter_value(at), "message");
-		at = json_object_iter_next((json_t *)answer->json, at);
-	}
-	return text != NULL ? text : "";
-}
-
-/* An act: done, refused for now, or refused. Silence and 5xx never come here (core/op.c sends them to the look). */
-static enum verdict act_verdict(struct op *op, const struct answer *answer, const char *what)
-{
-	enum verdict verdict = op_usual(op, answer, what);
-	if (verdict != V_NEXT && answer->status != 0)
-		op_note(op, "%s: HTTP %d %.100s", what, answer->status, said(answer));
-	return verdict;
-}
-
-static bool is_404(const struct answer *answer)
-{
-	return answer->status == 404;
-}
-
-/* The server of an answer. False: *out_verdict says what to do instead. 404 is the caller's. */
-static bool read_server(struct op *op, const struct answer *answer, struct machine *out, enum verdict *out_verdict)
-{
-	if (answer->status == 200 && nova_machine(json_object_get(answer->json, "server"), out))
-		return true;
-	if (answer->status == 200) {
-		op_note(op, "Nova's answer shows no server");
-		*out_verdict = V_RETRY;
-	} else {
-		*out_verdict = op_usual(op, answer, "reading the server");
-	}
-	return false;
-}
-
-/* Somebody else's business: another server than we meant, or one that is locked. */
-static bool is_foreign(struct op *op, const struct machine *m)
-{
-	bool is_other = op->facts.server_name[0] != '\0' && strcmp(op->facts.server_name, m->name) != 0;
-	if (is_other)
-		op_note(op, "the server is another one: it is called %.60s", m->name);
-	else if (m->is_locked)
-		op_note(op, "the server is locked: left alone");
-	return is_other || m->is_locked;
-}
-
-static bool is_state(const struct machine *m, const char *status)
-{
-	return strcmp(m->status, status) == 0;
-}
-
-static bool is_task(const struct machine *m, const char *task)
-{
-	return strcmp(m->task_state, task) == 0;
-}
-
-static enum verdict still(struct op *op, const struct machine *m, const char *what)
-{
-	op_note(op, "%s: the server is %s%s%s, power %d", what, m->status, m->task_state[0] != '\0' ? ", " : "",
-		m->task_state, m->power_state);
-	return V_AGAIN;
-}
-
-static void ask_server(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_server(arena, op->facts.server, out);
-}
-
-/* ---- reboot and start ----------------------------------------------------------------------------------------------
- */
-
-static void ask_actions(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_actions(arena, op->facts.server, out);
-}
-
-static enum verdict hear_look_reboot(struct op *op, const struct answer *answer)
-{
-	if (is_404(answer))
-		return op_fail(op, "the server does not exist (any more)");
-	if (answer->status != 200)
-		return op_usual(op, answer, "reading what was done to the server");
-	if (op->facts.baseline[0] != '\0')
-		return nova_acted_since(answer->json, op->facts.baseline, "reboot") ? op_goto(op, "wait-server")
-										    : V_NEXT;
-	if (nova_newest_action(answer->json, op->facts.baseline, sizeof op->facts.baseline))
-		return V_NEXT;
-	op_note(op, "Nova's list of what was done to the server is not one");
-	return V_RETRY;
-}
-
-static enum verdict look_server(struct op *op, const struct answer *answer, bool is_hard)
-{
-	static const char *const hanging[] = { "rebooting", "reboot_pending", "reboot_started" };
-	struct machine m;
-	enum verdict verdict;
-	if (is_404(answer))
-		return op_fail(op, "the server does not exist (any more)");
-	if (!read_server(op, answer, &m, &verdict))
-		return verdict;
-	if (is_foreign(op, &m))
-		return V_FAIL;
-	for (size_t i = 0; is_hard && i < COUNT(hanging); i++) {
-		if (is_task(&m, hanging[i]))
-			return V_NEXT; /* the way out of a soft reboot that hangs */
-	}
-	if (m.task_state[0] != '\0')
-		return still(op, &m, "somebody is at work on it");
-	if (is_state(&m, "ACTIVE") || (is_hard && (is_state(&m, "SHUTOFF") || is_state(&m, "ERROR"))))
-		return V_NEXT;
-	return op_fail(op, "the server is %s: left alone", m.status);
-}
-
-static enum verdict hear_look_soft(struct op *op, const struct answer *answer)
-{
-	return look_server(op, answer, false);
-}
-
-static enum verdict hear_look_hard(struct op *op, const struct answer *answer)
-{
-	return look_server(op, answer, true);
-}
-
-static void ask_soft_reboot(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_action(arena, op->facts.server, "{\"reboot\":{\"type\":\"SOFT\"}}", out);
-}
-
-static void ask_hard_reboot(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_action(arena, op->facts.server, "{\"reboot\":{\"type\":\"HARD\"}}", out);
-}
-
-static enum verdict hear_reboot(struct op *op, const struct answer *answer)
-{
-	return act_verdict(op, answer, "rebooting the server");
-}
-
-/* A hard reboot out of ERROR shows ERROR until the end: it is final only without a task. */
-static enum verdict hear_wait_server(struct op *op, const struct answer *answer)
-{
-	struct machine m;
-	enum verdict verdict;
-	if (is_404(answer))
-		return op_fail(op, "the server is gone");
-	if (!read_server(op, answer, &m, &verdict))
-		return verdict;
-	if (is_state(&m, "ERROR") && m.task_state[0] == '\0')
-		return op_fail(op, "the server is in ERROR: %.100s", m.fault);
-	if (!is_state(&m, "ACTIVE") || m.task_state[0] != '\0')
-		return still(op, &m, "waiting for ACTIVE");
-	if (!wall_parse(str_of(json_text_or(answer->json, "server.updated", "")), &op->facts.acted))
-		op->facts.acted = (struct wall){ 0 };
-	return V_NEXT;
-}
-
-static enum verdict hear_look_start(struct op *op, const struct answer *answer)
-{
-	struct machine m;
-	enum verdict verdict;
-	if (is_404(answer))
-		return op_fail(op, "the server does not exist (any more)");
-	if (!read_server(op, answer, &m, &verdict))
-		return verdict;
-	if (is_foreign(op, &m))
-		return V_FAIL;
-	if (is_task(&m, "powering-on") || (is_state(&m, "ACTIVE") && m.task_state[0] == '\0'))
-		return op_goto(op, "wait-server");
-	if (m.task_state[0] != '\0')
-		return still(op, &m, "somebody is at work on it");
-	return is_state(&m, "SHUTOFF") ? V_NEXT : op_fail(op, "the server is %s: left alone", m.status);
-}
-
-static void ask_start(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_action(arena, op->facts.server, "{\"os-start\":null}", out);
-}
-
-static enum verdict hear_start(struct op *op, const struct answer *answer)
-{
-	return act_verdict(op, answer, "starting the server");
-}
-
-/* ---- off, proven, and without its volumes --------------------------------------------------------------------------
- */
-
-static enum verdict hear_look_stop(struct op *op, const struct answer *answer)
-{
-	struct machine m;
-	enum verdict verdict;
-	if (is_404(answer))
-		return op_goto(op, "find-stack"); /* gone is as good as off */
-	if (!read_server(op, answer, &m, &verdict))
-		return verdict;
-	if (is_foreign(op, &m))
-		return V_FAIL;
-	if (nova_is_deleted(&m))
-		return op_goto(op, "find-stack");
-	if (is_task(&m, "powering-off") || (is_state(&m, "SHUTOFF") && m.task_state[0] == '\0'))
-		return op_goto(op, "prove-off");
-	if (m.task_state[0] != '\0')
-		return still(op, &m, "somebody is at work on it");
-	if (is_state(&m, "ACTIVE") || is_state(&m, "ERROR"))
-		return V_NEXT;
-	return op_fail(op, "the server is %s: left alone", m.status);
-}
-
-static void ask_stop(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_action(arena, op->facts.server, "{\"os-stop\":null}", out);
-}
-
-static enum verdict hear_stop(struct op *op, const struct answer *answer)
-{
-	return is_404(answer) ? op_goto(op, "find-stack") : act_verdict(op, answer, "stopping the server");
-}
-
-static enum verdict hear_prove_off(struct op *op, const struct answer *answer)
-{
-	struct machine m;
-	enum verdict verdict;
-	if (is_404(answer))
-		return op_goto(op, "find-stack");
-	if (!read_server(op, answer, &m, &verdict))
-		return verdict;
-	if (nova_is_deleted(&m))
-		return op_goto(op, "find-stack");
-	if (is_state(&m, "SHUTOFF") && m.task_state[0] == '\0' && m.power_state == 4)
-		return V_NEXT;
-	if (is_state(&m, "ERROR") && m.task_state[0] == '\0' && m.power_state != 4 && m.power_state != 1)
-		return op_fail(op, "power-off not proven: the server is in ERROR: %.80s", m.fault);
-	return still(op, &m, "power-off not proven");
-}
-
-static void ask_volumes(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_attachments(arena, op->facts.server, out);
-}
-
-static bool is_volume_list(struct op *op, const struct answer *answer, enum verdict *out_verdict)
-{
-	if (answer->status == 200 && json_is_array(json_object_get(answer->json, "volumeAttachments")))
-		return true;
-	if (is_404(answer)) {
-		*out_verdict = op_goto(op, "find-stack");
-	} else if (answer->status == 200) {
-		op_note(op, "Nova's list of volumes is not one");
-		*out_verdict = V_RETRY;
-	} else {
-		*out_verdict = op_usual(op, answer, "listing the server's volumes");
-	}
-	return false;
-}
-
-static enum verdict hear_list_volumes(struct op *op, const struct answer *answer)
-{
-	enum verdict verdict;
-	if (!is_volume_list(op, answer, &verdict))
-		return verdict;
-	const char *volume = nova_data_volume(answer->json);
-	if (volume == NULL)
-		return op_goto(op, "find-stack");
-	(void)TEXT_COPY(op->facts.volume, volume); /* its length was looked at */
-	return V_NEXT;
-}
-
-static void ask_detach(const struct op *op, struct arena *arena, struct ask *out)
-{
-	nova_detach(arena, op->facts.server, op->facts.volume, out);
-}
-
-static enum verdict hear_detach(struct op *op, const struct answer *answer)
-{
-	if (is_404(answer))
-		return V_NEXT; /* not attached any more: the next step sees it */
-	return act_verdict(op, answer, "detaching a volume");
-}
-
-static enum verdict hear_wait_volume(struct op *op, const struct answer *answer)
-{
-	enum verdict verdict;
-	if (!is_volume_list(op, answer, &verdict))
-		return verdict;
-	if (!nova_has_volume(answer->json, op->facts.volume))
-		return op_goto(op, "list-volumes");
-	op_note(op, "volume %s is still attached", op->facts.volume);
-	return V_AGAIN;
-}
-
-/* ---- the stack -----------------------------------------------------------------------------------------------------
- */
+/* ---- the stack ------------------------------------------------------------------------------------------------- */
 
 /* Heat answers to the id alone with a redirect that has the name; PATCHes are only sent to the full address. */
 static void ask_find_stack(const struct op *op, struct arena *arena, struct ask *out)
@@ -332,7 +34,7 @@ static enum verdict hear_find_stack(struct op *op, const struct answer *answer)
 	char found[sizeof op->facts.stack];
 	if (strchr(op->facts.stack, '/') != NULL)
 		return V_NEXT;
-	if (op->facts.stack[0] == '\0' || is_404(answer))
+	if (op->facts.stack[0] == '\0' || answer_is_404(answer))
 		return op_fail(op, "the node's stack does not exist");
 	bool is_redirect = answer->status >= 300 && answer->status < 400;
 	if (is_redirect && heat_tail(answer->location, found, sizeof found) && strchr(found, '/') != NULL) {
@@ -399,9 +101,37 @@ static enum verdict hear_find_resource(struct op *op, const struct answer *answe
 		op_note(op, "Heat's list of the stack's servers makes no sense");
 		return V_RETRY;
 	}
-	if (op->facts.resource[0] == '\0')
+	return op_goto(op, op->facts.resource[0] == '\0' ? "find-twin" : "mark-unhealthy");
+}
+
+static void ask_twins(const struct op *op, struct arena *arena, struct ask *out)
+{
+	nova_servers_called(arena, op->facts.server_name, out);
+}
+
+/* A replacement that failed half-way (the new server never signalled) leaves two servers of one name: Heat's resource
+ * is the new one, and the Node still names the old one. Then the new one is what is to be replaced: once, or the two
+ * would be taken for each other for ever. facts.new_server remembers that it was done. */
+static enum verdict hear_find_twin(struct op *op, const struct answer *answer)
+{
+	if (answer->status != 200)
+		return op_usual(op, answer, "looking for a server of the same name");
+	struct machine twin = { 0 };
+	size_t i;
+	json_t *server;
+	json_array_foreach(json_object_get(answer->json, "servers"), i, server) {
+		struct machine m;
+		bool is_twin = nova_machine(server, &m) && strcmp(m.name, op->facts.server_name) == 0 &&
+			       strcmp(m.id, op->facts.server) != 0 && !nova_is_deleted(&m);
+		if (is_twin && m.created.ms >= twin.created.ms)
+			twin = m;
+	}
+	if (twin.id[0] == '\0' || op->facts.new_server[0] != '\0')
 		return op_fail(op, "the server is not in the stack %.100s", op->facts.stack);
-	return V_NEXT;
+	(void)TEXT_COPY(op->facts.new_server, op->facts.server);
+	(void)TEXT_COPY(op->facts.server, twin.id);
+	op->facts.baseline[0] = '\0';
+	return op_goto(op, "look-stop");
 }
 
 static void ask_mark(const struct op *op, struct arena *arena, struct ask *out)
@@ -411,7 +141,7 @@ static void ask_mark(const struct op *op, struct arena *arena, struct ask *out)
 
 static enum verdict hear_mark(struct op *op, const struct answer *answer)
 {
-	return act_verdict(op, answer, "marking the server unhealthy in Heat");
+	return op_act(op, answer, "marking the server unhealthy in Heat");
 }
 
 /* The first look remembers when the stack was last updated; a later one sees whether it was since. */
@@ -436,7 +166,7 @@ static void ask_update(const struct op *op, struct arena *arena, struct ask *out
 
 static enum verdict hear_update(struct op *op, const struct answer *answer)
 {
-	enum verdict verdict = act_verdict(op, answer, "updating the stack");
+	enum verdict verdict = op_act(op, answer, "updating the stack");
 	return verdict == V_NEXT ? op_goto(op, "wait-update") : verdict == V_FAIL ? op_goto(op, "unmark") : verdict;
 }
 
@@ -507,30 +237,29 @@ static enum verdict hear_wait_new(struct op *op, const struct answer *answer)
 {
 	struct machine m;
 	enum verdict verdict;
-	if (is_404(answer))
+	if (answer_is_404(answer))
 		return op_fail(op, "the new server is gone again");
-	if (!read_server(op, answer, &m, &verdict))
+	if (!server_read(op, answer, &m, &verdict))
 		return verdict;
-	if (is_state(&m, "ERROR") && m.task_state[0] == '\0')
+	if (server_is(&m, "ERROR") && m.task_state[0] == '\0')
 		return op_fail(op, "the new server is in ERROR: %.100s", m.fault);
-	if (is_state(&m, "ACTIVE") && m.task_state[0] == '\0')
+	if (server_is(&m, "ACTIVE") && m.task_state[0] == '\0')
 		return V_NEXT;
-	return still(op, &m, "waiting for the new server");
+	return server_still(op, &m, "waiting for the new server");
 }
 
 static enum verdict hear_old_gone(struct op *op, const struct answer *answer)
 {
 	struct machine m;
 	enum verdict verdict;
-	if (is_404(answer))
+	if (answer_is_404(answer))
 		return V_NEXT;
-	if (!read_server(op, answer, &m, &verdict))
+	if (!server_read(op, answer, &m, &verdict))
 		return verdict;
-	return nova_is_deleted(&m) ? V_NEXT : still(op, &m, "the old server still exists");
+	return nova_is_deleted(&m) ? V_NEXT : server_still(op, &m, "the old server still exists");
 }
 
-/* ---- resize --------------------------------------------------------------------------------------------------------
- */
+/* ---- resize ---------------------------------------------------------------------------------------------------- */
 
 static void ask_cluster(const struct op *op, struct arena *arena, struct ask *out)
 {
@@ -582,7 +311,7 @@ static void ask_group(const struct op *op, struct arena *arena, struct ask *out)
 
 static enum verdict hear_read_group(struct op *op, const struct answer *answer)
 {
-	if (is_404(answer))
+	if (answer_is_404(answer))
 		return op_fail(op, "Magnum has no node group %s", op->facts.group);
 	if (answer->status != 200)
 		return op_usual(op, answer, "reading the node group");
@@ -680,7 +409,7 @@ static void ask_resize(const struct op *op, struct arena *arena, struct ask *out
 
 static enum verdict hear_resize(struct op *op, const struct answer *answer)
 {
-	return act_verdict(op, answer, "resizing the cluster");
+	return op_act(op, answer, "resizing the cluster");
 }
 
 static enum verdict hear_wait_busy(struct op *op, const struct answer *answer)
@@ -728,10 +457,10 @@ static enum verdict hear_find_new(struct op *op, const struct answer *answer)
 		op_note(op, "there is no new server yet");
 		return V_AGAIN;
 	}
-	if (is_state(&m, "ERROR") && m.task_state[0] == '\0')
+	if (server_is(&m, "ERROR") && m.task_state[0] == '\0')
 		return op_fail(op, "the new server %.60s is in ERROR: %.60s", m.name, m.fault);
-	if (!is_state(&m, "ACTIVE"))
-		return still(op, &m, "waiting for the new server");
+	if (!server_is(&m, "ACTIVE"))
+		return server_still(op, &m, "waiting for the new server");
 	(void)TEXT_COPY(op->facts.new_server, m.id); /* both from arrays of the same size */
 	(void)TEXT_COPY(op->facts.server_name, m.name);
 	return V_NEXT;
@@ -756,63 +485,23 @@ static enum verdict hear_forget(struct op *op, const struct answer *answer)
 	return verdict;
 }
 
-/* ---- the tables ----------------------------------------------------------------------------------------------------
- */
+/* ---- the tables ------------------------------------------------------------------------------------------------ */
 
-#define LIMIT_ANSWER (5 * MINUTE) /* for a step that only needs an answer */
-#define LIMIT_TASK (3 * MINUTE)   /* for what somebody else is doing to the server */
 #define LIMIT_UPDATE (90 * MINUTE)
 #define LIMIT_JOIN (20 * MINUTE) /* a new server boots and joins; its stack already said that it is there */
 #define POLL_UPDATE (5 * SEC)
 
-#define REBOOT_STEPS(hear_look, ask_reboot)                                                                            \
-	NODE_CORDON_STEPS, { "look-reboot", ask_actions, hear_look_reboot, .limit_ms = LIMIT_ANSWER },                 \
-		{ "look-server", ask_server, hear_look, .limit_ms = LIMIT_TASK },                                      \
-		{ "reboot",                                                                                            \
-		  ask_reboot,                                                                                          \
-		  hear_reboot,                                                                                         \
-		  .limit_ms = LIMIT_ANSWER,                                                                            \
-		  .is_once = true,                                                                                     \
-		  .look = "look-reboot",                                                                               \
-		  .is_committed = true,                                                                                \
-		  .tries = 3 },                                                                                        \
-		{ "wait-server", ask_server, hear_wait_server, .limit_ms = 5 * MINUTE },                               \
-		{ "wait-ready", ask_memory, hear_rebooted, .limit_ms = STEP_LIMIT_READY }, NODE_UNCORDON_STEPS
-
-static const struct step soft_reboot[] = { REBOOT_STEPS(hear_look_soft, ask_soft_reboot) };
-static const struct step hard_reboot[] = { REBOOT_STEPS(hear_look_hard, ask_hard_reboot) };
-
-static const struct step start[] = {
-	{ "look-start", ask_server, hear_look_start, .limit_ms = LIMIT_TASK },
-	{ "start", ask_start, hear_start, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-start",
-	  .is_committed = true, .tries = 3 },
-	{ "wait-server", ask_server, hear_wait_server, .limit_ms = 5 * MINUTE },
-	{ "wait-ready", ask_memory, hear_rebooted, .limit_ms = STEP_LIMIT_READY },
-	NODE_UNCORDON_STEPS,
-};
-
-#define OFF_STEPS                                                                                                      \
-	NODE_CORDON_STEPS, { "look-stop", ask_server, hear_look_stop, .limit_ms = LIMIT_TASK },                        \
-		{ "stop",                                                                                              \
-		  ask_stop,                                                                                            \
-		  hear_stop,                                                                                           \
-		  .limit_ms = LIMIT_ANSWER,                                                                            \
-		  .is_once = true,                                                                                     \
-		  .look = "look-stop",                                                                                 \
-		  .is_committed = true,                                                                                \
-		  .tries = 3 },                                                                                        \
-		{ "prove-off", ask_server, hear_prove_off, .limit_ms = 3 * MINUTE },                                   \
-		{ "list-volumes", ask_volumes, hear_list_volumes, .limit_ms = LIMIT_ANSWER },                          \
-		{ "detach-volume", ask_detach, hear_detach, .limit_ms = LIMIT_ANSWER },                                \
-		{ "wait-volume", ask_volumes, hear_wait_volume, .limit_ms = 3 * MINUTE },                              \
-		{ "find-stack", ask_find_stack, hear_find_stack, .limit_ms = LIMIT_ANSWER },                           \
+#define STACK_STEPS                                                                                                    \
+	{ "find-stack", ask_find_stack, hear_find_stack, .limit_ms = LIMIT_ANSWER },                                   \
 	{                                                                                                              \
 		"stack-idle", ask_stack, hear_stack_idle, .poll_ms = POLL_UPDATE, .is_exclusive = true                 \
 	}
 
 static const struct step replace_in_place[] = {
 	OFF_STEPS,
+	STACK_STEPS,
 	{ "find-resource", ask_resources, hear_find_resource, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	{ "find-twin", ask_twins, hear_find_twin, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
 	{ "mark-unhealthy", ask_mark, hear_mark, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
 	{ "look-update", ask_stack, hear_look_update, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
 	{ "update-stack", ask_update, hear_update, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-update",
@@ -831,6 +520,7 @@ static const struct step replace_in_place[] = {
 
 static const struct step replace_by_resize[] = {
 	OFF_STEPS,
+	STACK_STEPS,
 	{ "cluster-idle", ask_cluster, hear_cluster_idle, .poll_ms = POLL_UPDATE, .is_exclusive = true },
 	{ "read-group", ask_group, hear_read_group, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
 	{ "newest", ask_siblings, hear_newest, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
@@ -852,8 +542,5 @@ static const struct step replace_by_resize[] = {
 	{                                                                                                              \
 		text, table, COUNT(table), .limit_ms = (limit)                                                         \
 	}
-const struct recipe recipe_start = RECIPE("start", start, HOUR);
-const struct recipe recipe_soft_reboot = RECIPE("soft-reboot", soft_reboot, HOUR);
-const struct recipe recipe_hard_reboot = RECIPE("hard-reboot", hard_reboot, HOUR);
 const struct recipe recipe_replace_in_place = RECIPE("replace-in-place", replace_in_place, 6 * HOUR);
 const struct recipe recipe_replace_by_resize = RECIPE("replace-by-resize", replace_by_resize, 6 * HOUR);
