@@ -86,7 +86,7 @@ simulation() {
 	build/sim-run --seeds "$SEEDS" --hours 24 --jobs "$JOBS"
 }
 functional() {
-	MAH_BUILD="$PWD/build" python3 tests/run.py tests/functional
+	MAH_BUILD="$PWD/build" SIMWORLD="$PWD/build/sim/simworld" python3 tests/run.py tests/functional
 }
 
 step gcc "builds without a warning: gcc, sanitizers" build_gcc

@@ -15,6 +15,7 @@
 /* Two equal acts on one server within this time are a repetition: the ladder's own pauses are longer. */
 #define REPEAT_MS (4 * MINUTE)
 #define SERVERS_SEEN_MAX 512
+#define SLOTS 64 /* of the account: servers in order of their creation */
 
 struct seen_server {
 	char id[40];
@@ -31,8 +32,9 @@ struct laws {
 	bool is_label_on;
 	struct mono label_changed;
 	struct mono next_account;  /* L9, checked each minute */
-	int untold[64];
-	struct mono bad_since[64]; /* per node of the account, in order of the world's servers */
+	struct mono joined[SLOTS]; /* the Node came to be; -1: it was there from the beginning */
+	int untold[SLOTS];
+	struct mono bad_since[SLOTS]; /* per node of the account, in order of the world's servers */
 };
 
 struct laws *laws_new(struct run *run)
@@ -147,7 +149,7 @@ static void law_leader(struct run *run, const struct sim_act *act)
 					    "/api/v1/namespaces/kube-system/configmaps/magnum-auto-healer-state");
 	char wanted[NODE_NAME_BYTES + 40];
 	(void)snprintf(wanted, sizeof wanted, "\\\"%s\\\":\\\"%s\\\"", is_of_node ? "node" : "server",
-	               is_of_node ? act->node : act->server);
+		       is_of_node ? act->node : act->server);
 	const char *at = strstr(state, wanted);
 	if (at == NULL) {
 		run_violation(run, "L3", "%s of %s (%s), and the journal does not know of it", sim_act_name(act->kind),
@@ -209,7 +211,7 @@ static void law_masters(struct run *run, const struct sim_act *act)
 		for (size_t i = 0; i < world_servers_count(run->world); i++) {
 			struct sim_server server;
 			world_server(run->world, i, &server);
-			struct mono last = run->laws->bad_since[i < 64 ? i : 63];
+			struct mono last = run->laws->bad_since[i < SLOTS ? i : SLOTS - 1];
 			if (server.is_master && strcmp(server.node, act->node) != 0 && last.ms != 0 &&
 			    run->now.mono.ms - last.ms < KNOWN_MS)
 				return;
@@ -231,7 +233,9 @@ static void law_budget(struct run *run, const struct sim_act *act)
 {
 	if (!is_beginning(act->kind) || strstr(act->node, "-master-") != NULL)
 		return;
+	const struct policy *policy = &run->config->policy;
 	int total = 0;
+	int grown = 0; /* a scale-out is no storm, and hides none */
 	int bad = 0;
 	int acted = 0;
 	for (size_t i = 0; i < world_servers_count(run->world); i++) {
@@ -242,8 +246,12 @@ static void law_budget(struct run *run, const struct sim_act *act)
 		    strcmp(current.id, server.id) != 0)
 			continue;
 		total++;
-		if (ready_for_ms(run, server.node) < 0 && i < 64 && run->laws->bad_since[i].ms != 0 &&
-		    run->now.mono.ms - run->laws->bad_since[i].ms > KNOWN_MS)
+		struct mono joined = run->laws->joined[i < SLOTS ? i : SLOTS - 1];
+		struct mono bad_since = run->laws->bad_since[i < SLOTS ? i : SLOTS - 1];
+		bool is_grown = joined.ms < 0 || run->now.mono.ms - joined.ms > policy->check_delay_after_add_ms;
+		grown += is_grown;
+		if (is_grown && ready_for_ms(run, server.node) < 0 && bad_since.ms != 0 &&
+		    run->now.mono.ms - bad_since.ms > KNOWN_MS)
 			bad++;
 		for (size_t k = 0; k < run->laws->count; k++) {
 			const struct seen_server *seen_one = &run->laws->servers[k];
@@ -253,14 +261,13 @@ static void law_budget(struct run *run, const struct sim_act *act)
 				acted++;
 		}
 	}
-	const struct policy *policy = &run->config->policy;
 	if (acted + 1 > limit_of(policy->max_concurrent_repairs, total))
 		run_violation(run, "L6", "%s of %s as number %d under repair of %d", sim_act_name(act->kind), act->node,
 			      acted + 1, total);
 	/* The first act of a case is refused in a storm; one that has begun goes on. */
 	struct seen_server *server = seen(run->laws, act);
 	bool is_first = server == NULL || server->acted.ms == 0;
-	if (is_first && bad > limit_of(policy->storm_threshold, total))
+	if (is_first && bad > limit_of(policy->storm_threshold, grown))
 		run_violation(run, "L7", "%s of %s in a storm: %d of %d workers are bad", sim_act_name(act->kind),
 			      act->node, bad, total);
 }
@@ -369,11 +376,15 @@ static bool is_told_of(struct run *run, const char *node)
 static void account(struct run *run)
 {
 	struct laws *laws = run->laws;
-	for (size_t i = 0; i < world_servers_count(run->world) && i < 64; i++) {
+	for (size_t i = 0; i < world_servers_count(run->world) && i < SLOTS; i++) {
 		struct sim_server server;
 		world_server(run->world, i, &server);
 		bool is_there = sim_kube_node_exists(world_kube(run->world), server.node);
 		int64_t ready_ms = ready_for_ms(run, server.node);
+		if (!is_there)
+			laws->joined[i].ms = 0;
+		else if (laws->joined[i].ms == 0)
+			laws->joined[i].ms = run->now.mono.ms < MINUTE ? -1 : run->now.mono.ms;
 		if (ready_ms >= 0 || !is_there) {
 			laws->bad_since[i].ms = 0;
 			continue;
@@ -383,7 +394,8 @@ static void account(struct run *run)
 		bool is_told = run->now.mono.ms - laws->bad_since[i].ms <= 3 * MINUTE || is_told_of(run, server.node);
 		laws->untold[i] = is_told ? 0 : laws->untold[i] + 1;
 		if (laws->untold[i] > 2) /* a new leader reads the journal first */
-			run_violation(run, "L9", "%s has been bad for minutes, and the leader says nothing of it", server.node);
+			run_violation(run, "L9", "%s has been bad for minutes, and the leader says nothing of it",
+				      server.node);
 	}
 	for (size_t k = 0; k < laws->count; k++) { /* healthy again: the account of its acts is closed */
 		if (ready_for_ms(run, laws->servers[k].node) > KNOWN_MS) {

@@ -28,6 +28,7 @@ enum flag {
 	OPT_GRACE,
 	OPT_HEARTBEAT,
 	OPT_PREFIX,
+	OPT_WORKER,
 	OPT_UUID,
 	OPT_NAME,
 	OPT_NO_HEAT,
@@ -54,6 +55,7 @@ static const struct option_help {
 	{ OPT_GRACE, "grace", "DURATION", "node-monitor-grace-period" },
 	{ OPT_HEARTBEAT, "heartbeat", "DURATION", "how often a kubelet writes its status" },
 	{ OPT_PREFIX, "node-prefix", "TEXT", "nodes are TEXT-master-0, TEXT-node-0, ..." },
+	{ OPT_WORKER, "worker-word", "TEXT", "in place of the word node in these names: minion" },
 	{ OPT_UUID, "cluster-uuid", "UUID", "of the Magnum cluster" },
 	{ OPT_NAME, "cluster-name", "TEXT", "of the Magnum cluster" },
 	{ OPT_NO_HEAT, "no-heat", NULL, "no Heat in the catalog" },
@@ -163,6 +165,9 @@ static bool take(struct given *given, enum flag id, const char *name, const char
 		return true;
 	case OPT_PREFIX:
 		world->node_prefix = value;
+		return true;
+	case OPT_WORKER:
+		world->worker_word = value;
 		return true;
 	case OPT_UUID:
 		world->cluster_uuid = value;

@@ -462,6 +462,7 @@ struct world_opts world_defaults(void)
 				    .workers = 3,
 				    .cluster_uuid = "c418c335-0e52-42fc-bd68-baa8d264e072",
 				    .cluster_name = "k8s-cluster",
+				    .worker_word = "node",
 				    .base_url = "https://127.0.0.1:41234",
 				    .with_heat = true,
 				    .with_cinder = true,
@@ -518,6 +519,8 @@ static void take_opts(struct world *w, const struct world_opts *opts)
 	w->opts.cluster_name = cluster->name;
 	w->opts.base_url = w->base_url;
 	w->opts.node_prefix = w->prefix;
+	(void)TEXT_COPY(w->worker_word, opts->worker_word != NULL ? opts->worker_word : defaults.worker_word);
+	w->opts.worker_word = w->worker_word;
 }
 
 struct world *world_new(const struct world_opts *opts, struct now now)

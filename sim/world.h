@@ -97,6 +97,7 @@ struct world_opts {
 	const char *base_url;     /* for the catalog and Location headers, e.g. "https://127.0.0.1:41234" */
 	const char *node_prefix;  /* default cluster_name + random, also the stack's name; nodes are PREFIX-master-0,
 				     PREFIX-node-0 ... */
+	const char *worker_word;  /* "node"; older Magnums said "minion" */
 	bool with_heat, with_cinder, with_magnum; /* services in the catalog */
 	double pace;          /* how long the cloud takes for everything, 1.0 = as measured (sim/serve: scaled down) */
 	int64_t grace_ms;     /* node-monitor-grace-period, default 40 s */

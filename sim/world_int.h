@@ -212,7 +212,7 @@ struct token {
 
 struct world {
 	struct world_opts opts; /* texts point to copies below */
-	char base_url[256], prefix[NAME_BYTES];
+	char base_url[256], prefix[NAME_BYTES], worker_word[32];
 	struct now now; /* of the last call */
 	struct rng ids, times, luck;
 	struct due due;

@@ -9,7 +9,7 @@
 struct str http_header(const struct http_answer *answer, const char *name)
 {
 	size_t name_n = strlen(name);
-	const char *at = answer->headers.p;
+	const char *at = answer->headers.p != NULL ? answer->headers.p : "";
 	const char *end = at + answer->headers.n;
 	while (at < end) {
 		const char *eol = memchr(at, '\n', (size_t)(end - at));

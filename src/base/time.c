@@ -50,6 +50,13 @@ static int64_t days_from_civil(int64_t y, int m, int d)
 	return era * 146097 + doe - 719468;
 }
 
+static int days_in_month(int y, int m)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool is_leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+	return days[m - 1] + (m == 2 && is_leap);
+}
+
 static bool zone_offset(const char **at, const char *end, int64_t *out_ms)
 {
 	*out_ms = 0;
@@ -61,7 +68,8 @@ static bool zone_offset(const char **at, const char *end, int64_t *out_ms)
 	if (sign == 0)
 		return false;
 	(*at)++;
-	if (!digits(at, end, 2, &hours) || !literal(at, end, ':') || !digits(at, end, 2, &minutes))
+	if (!digits(at, end, 2, &hours) || !literal(at, end, ':') || !digits(at, end, 2, &minutes) || hours > 23 ||
+	    minutes > 59)
 		return false;
 	*out_ms = sign * (hours * HOUR + minutes * MINUTE);
 	return true;
@@ -69,8 +77,8 @@ static bool zone_offset(const char **at, const char *end, int64_t *out_ms)
 
 bool wall_parse(struct str text, struct wall *out)
 {
-	const char *at = text.p;
-	const char *end = text.p + text.n;
+	const char *at = text.p != NULL ? text.p : "";
+	const char *end = at + text.n;
 	int y = 0;
 	int mo = 0;
 	int d = 0;
@@ -86,7 +94,7 @@ bool wall_parse(struct str text, struct wall *out)
 	if (!digits(&at, end, 2, &h) || !literal(&at, end, ':') || !digits(&at, end, 2, &mi) ||
 	    !literal(&at, end, ':') || !digits(&at, end, 2, &s))
 		return false;
-	if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60)
+	if (mo < 1 || mo > 12 || d < 1 || d > days_in_month(y, mo) || h > 23 || mi > 59 || s > 60)
 		return false;
 	int64_t ms = 0;
 	if (at < end && *at == '.') {
@@ -154,10 +162,10 @@ static bool duration_unit(const char **at, const char *end, double *out_ms)
 
 bool duration_parse(struct str text, int64_t *out_ms)
 {
-	const char *at = text.p;
-	const char *end = text.p + text.n;
 	if (text.n == 0 || text.n > 64)
 		return false;
+	const char *at = text.p;
+	const char *end = text.p + text.n;
 	if (str_eq(text, "0")) {
 		*out_ms = 0;
 		return true;

@@ -155,21 +155,20 @@ static enum hold master_hold(struct masters *masters, const struct line *line)
 	return HOLD_NONE;
 }
 
-/* Under repair, or between two rungs of one case: its slot is taken. A case that waits for its next attempt gives the
- * slot to others meanwhile. */
-static bool uses_slot(const struct record *record, const struct ops *ops, struct now now)
+/* Under repair, or between two rungs of one climb: its slot is taken. A case that pauses before its next attempt gives
+ * the slot to others, and asks for one again when the pause is over. */
+static bool uses_slot(const struct record *record, const struct ops *ops)
 {
 	if (ops_of_node_const(ops, record->node) != NULL)
 		return true;
-	return record->state == CASE_OPEN && record->has_acted && record->is_bad_now &&
-	       (record->next_try.ms == 0 || now.mono.ms >= record->next_try.ms);
+	return record->is_climbing && record->is_bad_now;
 }
 
-static int count_slots(const struct history *history, const struct ops *ops, struct now now)
+static int count_slots(const struct history *history, const struct ops *ops)
 {
 	int used = 0;
 	for (size_t i = 0; i < history->count; i++) {
-		if (history->records[i].role == ROLE_WORKER && uses_slot(&history->records[i], ops, now))
+		if (history->records[i].role == ROLE_WORKER && uses_slot(&history->records[i], ops))
 			used++;
 	}
 	for (size_t i = 0; i < ops->count;
@@ -210,11 +209,11 @@ static void spend_budget(const struct snapshot *snapshot, const struct history *
 	qsort(order, count, sizeof(struct line *), by_urgency);
 	struct masters masters = count_masters(snapshot, history, ops);
 	int limit = limit_of(policy->max_concurrent_repairs, (int)plan->total[ROLE_WORKER]);
-	int used = count_slots(history, ops, snapshot->now);
+	int used = count_slots(history, ops);
 	for (size_t i = 0; i < count; i++) {
 		if (order[i]->record->role == ROLE_MASTER) {
 			order[i]->hold = master_hold(&masters, order[i]);
-		} else if (!uses_slot(order[i]->record, ops, snapshot->now)) {
+		} else if (!uses_slot(order[i]->record, ops)) {
 			if (used >= limit) {
 				order[i]->hold = HOLD_BUDGET;
 				order[i]->detail = arena_printf(arena, "%d of %d", used, limit);

@@ -194,6 +194,8 @@ static void open_case(struct history *history, struct record *record, struct now
 			       (unsigned long long)(rng_next(rng) & 0xffffffffffff));
 		record->opened = now.mono;
 	}
+	if (record->state == CASE_PROBATION && record->last_rung == RUNG_REPLACE)
+		record->last_rung = RUNG_NONE; /* another machine: the ladder begins anew */
 	record->state = CASE_OPEN;
 	history->version++;
 }
@@ -210,6 +212,7 @@ static void go_bad(struct history *history, struct record *record, const struct 
 /* Content: what becomes of the case. May erase the record. */
 static void go_ok(struct history *history, struct record *record, const struct policy *policy, struct now now)
 {
+	record->is_climbing = false;
 	record->first_seen = now.mono; /* whatever comes now is a new story, seen from its beginning */
 	if (record->state == CASE_SUSPECT) {
 		erase(history, record);
@@ -323,6 +326,7 @@ void history_ended(struct history *history, struct record *record, const struct 
 	TEXT_COPY(record->last_note, op->note);
 	bool has_acted = op_has_acted(op) || op->state == OP_DONE;
 	record->has_acted = record->has_acted || has_acted;
+	record->is_climbing = false;
 	if (op->state == OP_CANCELLED)
 		return;
 	if (op->state == OP_DONE || has_acted || ++record->rung_tries >= RUNG_TRIES_MAX) {
@@ -330,6 +334,8 @@ void history_ended(struct history *history, struct record *record, const struct 
 		record->last_rung = rung;
 		if (op->state == OP_FAILED && is_last_rung(record, rung))
 			climbed_in_vain(record, policy, now);
+		else
+			record->is_climbing = op->state == OP_FAILED;
 		return;
 	}
 	int64_t pause_ms = RUNG_BACKOFF_FIRST_MS;

@@ -37,6 +37,7 @@ struct record {
 	bool has_acted;      /* something was done to the machine in this case */
 	int rung_tries;      /* how often last_rung could not be carried out */
 	int attempts;        /* whole ladders climbed in vain */
+	bool is_climbing;    /* a rung did not help, and the next one follows: its slot of the budget is kept */
 	int shown_hold;      /* enum hold last told to the operator; not stored */
 	bool is_bad_now;     /* by the last complete view; not stored */
 	bool is_unhealthy;   /* ... and for long enough; not stored */

@@ -23,10 +23,13 @@
 	X("volume", volume)                                                                                            \
 	X("case", case_id)
 
-#define RECORD_TEXTS(X)                                                                                                \
+#define RECORD_IDS(X)                                                                                                  \
 	X("node", node)                                                                                                \
 	X("uid", uid)                                                                                                  \
-	X("case", case_id)                                                                                             \
+	X("case", case_id)
+
+/* For people: a case is not forgotten because one of these does not fit. */
+#define RECORD_PROSE(X)                                                                                                \
 	X("why", why)                                                                                                  \
 	X("check", check)                                                                                              \
 	X("note", last_note)                                                                                           \
@@ -44,6 +47,8 @@
 	X("case", case_id)                                                                                             \
 	X("tried", tried)                                                                                              \
 	X("why", why)
+
+#define SMALL_MAX 1000000 /* counts of the document */
 
 void journal_done(struct journal *journal)
 {
@@ -99,12 +104,15 @@ static void put_op(struct buf *out, const struct op *op)
 
 static void put_record(struct buf *out, const struct record *record, struct now now)
 {
-	(void)buf_printf(
-		out, "{\"state\":\"%s\",\"role\":\"%s\",\"rung\":\"%s\",\"acted\":%s,\"rungTries\":%d,\"attempts\":%d",
-		case_state_name(record->state), role_name(record->role), rung_name(record->last_rung),
-		record->has_acted ? "true" : "false", record->rung_tries, record->attempts);
+	(void)buf_printf(out,
+			 "{\"state\":\"%s\",\"role\":\"%s\",\"rung\":\"%s\",\"acted\":%s,\"climbing\":%s,\"rungTries\":"
+			 "%d,\"attempts\":%d",
+			 case_state_name(record->state), role_name(record->role), rung_name(record->last_rung),
+			 record->has_acted ? "true" : "false", record->is_climbing ? "true" : "false",
+			 record->rung_tries, record->attempts);
 #define PUT(name, member) put_text(out, name, record->member);
-	RECORD_TEXTS(PUT)
+	RECORD_IDS(PUT)
+	RECORD_PROSE(PUT)
 #undef PUT
 #define PUT(name, member) put_mono(out, name, record->member, now);
 	RECORD_TIMES(PUT)
@@ -184,6 +192,13 @@ static struct wall get_wall(const json_t *json, const char *name)
 	return at;
 }
 
+/* A count. People can edit the document: no value of it may overflow what is reckoned with it. */
+static int32_t get_small(const json_t *json, const char *name)
+{
+	int64_t value = json_int(json, name, 0);
+	return value < 0 ? 0 : value > SMALL_MAX ? SMALL_MAX : (int32_t)value;
+}
+
 /* An age is never negative: a writer whose clock ran ahead must not push our deadlines into the future; only next_try
  * lies in the future by its nature, and then by no more than the longest pause. */
 static struct mono rebase(struct wall at, struct now now, bool may_be_future)
@@ -250,11 +265,15 @@ static bool read_record(const json_t *json, struct now now, struct record *out)
 		return false;
 	record.role = text_eq(json_text(json, "role"), "master") ? ROLE_MASTER : ROLE_WORKER;
 	record.has_acted = json_bool(json, "acted", false);
-	record.rung_tries = (int)json_int(json, "rungTries", 0);
-	record.attempts = (int)json_int(json, "attempts", 0);
+	record.is_climbing = json_bool(json, "climbing", false);
+	record.rung_tries = get_small(json, "rungTries");
+	record.attempts = get_small(json, "attempts");
 	bool fits = true;
 #define GET(name, member) fits = TEXT_COPY(record.member, json_text(json, name)) && fits;
-	RECORD_TEXTS(GET)
+	RECORD_IDS(GET)
+#undef GET
+#define GET(name, member) (void)TEXT_COPY(record.member, json_text(json, name));
+	RECORD_PROSE(GET)
 #undef GET
 #define GET(name, member) record.member = rebase(get_wall(json, name), now, strcmp(name, "nextTry") == 0);
 	RECORD_TIMES(GET)

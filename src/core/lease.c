@@ -62,7 +62,7 @@ static enum lease_do give_back(struct lease *lease, struct now now)
 
 enum lease_do lease_poll(struct lease *lease, struct now now, struct rng *rng)
 {
-	if (lease->is_leader && !lease_leads(lease, now.mono)) {
+	if (lease->is_leader && now.mono.ms >= lease->renewed.ms + lease->opts.renew_ms) {
 		lease->is_leader = false; /* the deadline has passed: stop acting at once */
 		lease->must_read = true;
 	}
@@ -90,6 +90,8 @@ static void take_in(struct lease *lease, const struct lease_record *record, stru
 	lease->must_read = false;
 	if (!is_same)
 		lease->changed = now;
+	if (!holds(lease)) /* taken away, however early: what others hold is theirs */
+		lease->is_leader = false;
 }
 
 static void heard_write(struct lease *lease, struct now now, struct rng *rng, const struct lease_record *record)

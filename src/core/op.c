@@ -112,7 +112,7 @@ void op_init(struct op *op, const struct recipe *recipe, const struct op_facts *
 }
 
 /* The act may or may not have happened: the look step will see it, once it has had time to show. */
-static void back_to_look(struct op *op, struct mono now)
+static void back_to_look(struct op *op, struct mono now, int64_t pause_ms)
 {
 	const struct step *step = op_step(op);
 	assert(step->is_once && step->look != NULL);
@@ -120,17 +120,29 @@ static void back_to_look(struct op *op, struct mono now)
 		op->state = OP_FAILED; /* the note says what the last answer was */
 		return;
 	}
-	enter(op, step_index(op->recipe, step->look), now, OP_LOST_PAUSE_MS);
+	enter(op, step_index(op->recipe, step->look), now, pause_ms > OP_LOST_PAUSE_MS ? pause_ms : OP_LOST_PAUSE_MS);
+}
+
+/* The once step whose act may have left: the one at hand, or the next one after its look. */
+static size_t doubted_step(const struct op *op)
+{
+	size_t at = op->at;
+	while (at + 1 < op->recipe->steps_count && !op->recipe->steps[at].is_once)
+		at++;
+	return at;
 }
 
 void op_resume(struct op *op, struct now now)
 {
 	op->call = 0;
 	op->redone = 0;
-	op->is_committed = op->is_committed || op->is_sent;
+	if (op->is_sent && !op->is_committed) { /* it was written down; whether it left, nobody knows */
+		op->committed_at = doubted_step(op);
+		op->is_committed = op->recipe->steps[op->committed_at].is_committed;
+	}
 	enter(op, op->at, now.mono, 0);
 	if (op_step(op)->is_once && op->is_sent)
-		back_to_look(op, now.mono);
+		back_to_look(op, now.mono, 0);
 	else if (op->is_sent)
 		op->due.ms = now.mono.ms + OP_LOST_PAUSE_MS; /* it was at the look already */
 }
@@ -139,6 +151,31 @@ static int64_t step_limit_ms(const struct op *op)
 {
 	const struct step *step = op_step(op);
 	return step->limit_ms == STEP_LIMIT_READY ? op->facts.ready_limit_ms : step->limit_ms;
+}
+
+static void move_on(struct op *op, size_t at, struct now now)
+{
+	if (op_step(op)->is_once || at > op->at)
+		op->note[0] = '\0';
+	if (at == op->recipe->steps_count) {
+		op->state = OP_DONE;
+		op->is_sent = false;
+		return;
+	}
+	/* Past the once step its doubt is over; on the way from its look to it the doubt stays. */
+	bool is_before_act = false;
+	for (size_t i = at; i < op->recipe->steps_count && !is_before_act; i++)
+		is_before_act = op->recipe->steps[i].is_once && op->recipe->steps[i].look != NULL &&
+				step_index(op->recipe, op->recipe->steps[i].look) <= at;
+	if (op_step(op)->is_once || !is_before_act)
+		op->is_sent = false;
+	/* The look said that the act never happened: it may be sent, after a fresh intent. */
+	if (op->recipe->steps[at].is_once) {
+		op->is_sent = false;
+		if (op->is_committed && op->committed_at == at)
+			op->is_committed = false;
+	}
+	enter(op, at, now.mono, 0);
 }
 
 /* Moves on when the step's or the op's time is over. */
@@ -151,7 +188,9 @@ static void check_limits(struct op *op, struct now now)
 	if (!is_op_late && !is_step_late)
 		return;
 	if (is_step_late && !is_op_late && step->otherwise != NULL) {
-		enter(op, step_index(op->recipe, step->otherwise), now.mono, 0);
+		bool is_unwritten = op->needs_journal; /* still nothing happens that is not in the journal */
+		move_on(op, step_index(op->recipe, step->otherwise), now);
+		op->needs_journal = is_unwritten;
 		return;
 	}
 	char said[OP_NOTE_BYTES];
@@ -163,11 +202,14 @@ static void check_limits(struct op *op, struct now now)
 
 bool op_poll(struct op *op, struct now now, struct rng *rng, struct arena *arena, struct ask *out)
 {
+	size_t begun_at = op->at;
 	for (int i = 0; i < STEPS_PER_TURN && op->state == OP_DUE && now.mono.ms >= op->due.ms; i++) {
 		check_limits(op, now);
 		if (op->state != OP_DUE || now.mono.ms < op->due.ms)
 			return false;
 		const struct step *step = op_step(op);
+		if (step->is_exclusive && !op->holds_lock && op->at != begun_at)
+			return false; /* it has just got here: the lock comes first, see ops_may_enter() */
 		if (step->is_once && !op->is_sent) { /* first the journal, then the act */
 			op->is_sent = true;
 			op->needs_journal = true;
@@ -229,31 +271,6 @@ static void retry(struct op *op, struct now now, struct rng *rng, const struct a
 	op->due = (struct mono){ now.mono.ms + pause_ms };
 }
 
-static void move_on(struct op *op, size_t at, struct now now)
-{
-	if (op_step(op)->is_once || at > op->at)
-		op->note[0] = '\0';
-	if (at == op->recipe->steps_count) {
-		op->state = OP_DONE;
-		op->is_sent = false;
-		return;
-	}
-	/* Past the once step its doubt is over; on the way from its look to it the doubt stays. */
-	bool is_before_act = false;
-	for (size_t i = at; i < op->recipe->steps_count && !is_before_act; i++)
-		is_before_act = op->recipe->steps[i].is_once && op->recipe->steps[i].look != NULL &&
-				step_index(op->recipe, op->recipe->steps[i].look) <= at;
-	if (op_step(op)->is_once || !is_before_act)
-		op->is_sent = false;
-	/* The look said that the act never happened: it may be sent, after a fresh intent. */
-	if (op->recipe->steps[at].is_once) {
-		op->is_sent = false;
-		if (op->is_committed && op->committed_at == at)
-			op->is_committed = false;
-	}
-	enter(op, at, now.mono, 0);
-}
-
 /* A once step was answered with something that is not a success. With an HTTP status the other side has refused:
  * nothing happened, and asking again is no repetition. 5xx and silence say nothing. */
 static bool is_in_doubt(const struct step *step, const struct answer *answer)
@@ -268,7 +285,7 @@ void op_hear(struct op *op, struct now now, struct rng *rng, const struct answer
 	if (is_in_doubt(step, answer)) {
 		op_note(op, "%s: %s", step->name,
 			answer->status == 0 ? answer->why.text : "the service failed; looking whether it was done");
-		back_to_look(op, now.mono);
+		back_to_look(op, now.mono, answer->retry_after_ms);
 		return;
 	}
 	bool is_refused = step->is_once && answer->status >= 400;

@@ -24,8 +24,9 @@ struct line {
 struct plan {
 	struct line *lines;
 	size_t count;
-	size_t bad_count[ROLES_COUNT]; /* nodes judged unhealthy or suspect now */
+	size_t bad_count[ROLES_COUNT]; /* grown nodes that are bad now, for however short */
 	size_t total[ROLES_COUNT];
+	size_t grown_count[ROLES_COUNT]; /* of them those that are not young: a scale-out is no storm, and hides none */
 	bool is_storm;
 };
 

@@ -49,6 +49,11 @@ def within(seconds, what, check, interval=0.2):
         time.sleep(interval)
 
 
+def now_text():
+    """The time as the API server's audit log writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + ".%06dZ" % (time.time() % 1 * 1e6)
+
+
 def tail(path, lines=30):
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
@@ -99,6 +104,11 @@ class Process:
     def says(self, pattern):
         return re.search(pattern, self.text())
 
+    def is_sanitized(self):
+        """Then its memory says nothing."""
+        with open("/proc/%d/maps" % self.pid, encoding="utf-8") as f:
+            return "libasan" in f.read()
+
     def rss_mib(self):
         with open("/proc/%d/status" % self.pid, encoding="ascii") as f:
             return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) / 1024
@@ -127,6 +137,7 @@ class Kube:
                     "KUBELAB_APISERVER_ARGS": "--audit-policy-file=%s --audit-log-path=%s" % (policy, self.audit)}
         self.url = "https://127.0.0.1:%d" % port
         self.opener = None
+        self.outages = []  # when the API server was being restarted: (from, to), in its own way of writing times
 
     def script(self, name, *args):
         done = subprocess.run([os.path.join(HERE, "kube", name)] + list(args), env=dict(os.environ, **self.env),
@@ -144,6 +155,14 @@ class Kube:
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
                                                   urllib.request.HTTPSHandler(context=context))
         return self
+
+    def expire(self, *args):
+        """Restarts the API server, and lets every resourceVersion up to now expire (but with --restart)."""
+        began = now_text()
+        try:
+            self.script("expire", *args)
+        finally:
+            self.outages.append((began, now_text()))
 
     def down(self):
         if os.path.isdir(self.state):
@@ -179,9 +198,14 @@ class Kube:
         return (lease["spec"].get("holderIdentity") or "") if lease else ""
 
     def journal(self):
-        """The healer's ConfigMap, its data as text; "" when there is none."""
+        """The healer's journal, parsed; None when there is none."""
         found = self.call("GET", "/api/v1/namespaces/%s/configmaps/%s-state" % (NAMESPACE, NAME))
-        return json.dumps(found.get("data", {})) if found else ""
+        return json.loads(found["data"]["state.json"]) if found else None
+
+    def is_at_rest(self):
+        """By the journal no repair is running."""
+        journal = self.journal()
+        return journal is None or not journal["ops"]
 
     def events(self):
         return self.call("GET", "/apis/events.k8s.io/v1/events?limit=500")["items"]
@@ -200,9 +224,11 @@ class Kube:
         return os.path.getsize(self.audit) if os.path.exists(self.audit) else 0
 
     def refused(self, since=0):
-        """Requests of the healer that were answered 401 or 403."""
+        """Requests of the healer that were answered 401 or 403. An API server that has only just begun to listen knows no
+        roles yet and forbids everything: that is its start, and not a right that is missing."""
         return ["%s %s: %d" % (e["verb"], e["requestURI"], e["responseStatus"]["code"]) for e in self.audited(since)
-                if e.get("responseStatus", {}).get("code") in (401, 403)]
+                if e.get("responseStatus", {}).get("code") in (401, 403) and
+                not any(began <= e["stageTimestamp"] <= ended for began, ended in self.outages)]
 
 
 class Sim:

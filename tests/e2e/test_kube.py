@@ -77,6 +77,7 @@ class Site:
     def heals(self, node, seconds=120):
         within(40, "%s is seen to be broken" % node, lambda: self.kube.ready(node) != "True")
         within(seconds, lambda: "%s is well again; acts: %s" % (node, self.sim.acts()), lambda: self.is_well(node))
+        within(30, lambda: "the journal is at rest: %s" % self.kube.journal(), self.kube.is_at_rest)
 
 
 class Case(unittest.TestCase):
@@ -133,12 +134,12 @@ class RealApiServer(Case):
         self.reboot_heals(self.site.workers()[0])
 
     def test_3_the_watch_survives_a_restart_of_the_api_server(self):
-        self.site.kube.script("expire", "--restart")
+        self.site.kube.expire("--restart")
         self.reboot_heals(self.site.workers()[1])
 
     def test_4_the_watch_survives_compaction(self):
         """Everything that the watch could go on from is gone: 410, and a new list."""
-        self.site.kube.script("expire")
+        self.site.kube.expire()
         self.reboot_heals(self.site.workers()[2])
 
     def test_5_a_node_that_no_reboot_cures_is_replaced(self):
@@ -163,12 +164,13 @@ class RealApiServer(Case):
         self.assertEqual([a["kind"] for a in self.site.sim.acts()[since:]].count("stack-update"), 1)
 
     def test_7_a_clean_end_hands_the_lease_over_at_once(self):
-        if self.second is None:
-            self.skipTest("there is no second daemon")
+        if self.second is None or not self.second.is_running():  # the test before did not get that far
+            RealApiServer.second = self.site.daemon("second")
+            self.first.stop()
         third = self.site.daemon("third")
         within(20, "the third daemon is up", lambda: third.is_running() and third.text())
         time.sleep(3)  # it waits for the Lease by now
-        self.leader(self.second)
+        self.leader(self.second, 60)
         began = time.monotonic()
         self.assertEqual(self.second.signal(signal.SIGTERM), 0)
         self.leader(third, 12)
@@ -200,7 +202,8 @@ class ThousandNodes(Case):
         within(90, "the node is Unknown", lambda: site.kube.ready(node) != "True")
         within(120, lambda: "it is healed; acts: %s" % site.sim.acts(), lambda: site.is_well(node), 1)
         self.assertEqual([(a["kind"], a["server"]) for a in site.sim.acts()], [("reboot-soft", server)])
-        self.assertLess(daemon.rss_mib(), 256)
+        if not daemon.is_sanitized():
+            self.assertLess(daemon.rss_mib(), 64)
         self.assertEqual(site.kube.refused(), [])
 
 
