@@ -16,7 +16,7 @@ build:
 	@./scripts/build.sh
 
 demo: build
-	@./scripts/demo.sh
+	@python3 sim/demo.py --build build
 
 check: deps
 	@./scripts/check.sh

@@ -77,10 +77,14 @@ format() {
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror
 }
 cpp_check() {
-	# Only what is ours, by the compile commands of the release build.
+	[ -e "$DIR/gcc/build.ninja" ] || CC=gcc configure "$DIR/gcc" -Db_sanitize=address,undefined -Doptimization=1 || return 1
 	cppcheck --project="$DIR/gcc/compile_commands.json" -j "$JOBS" --quiet --inline-suppr --error-exitcode=1 \
 		--enable=warning,performance,portability --cppcheck-build-dir="$DIR/cppcheck" \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --library=posix,gnu
+}
+tidy() {
+	[ -e "$DIR/clang/build.ninja" ] || CC=clang configure "$DIR/clang" || return 1
+	python3 scripts/tidy.py --jobs "$JOBS" --cache "$DIR/tidy" "$DIR/clang"
 }
 simulation() {
 	build/sim-run --seeds "$SEEDS" --hours 24 --jobs "$JOBS"
@@ -95,7 +99,7 @@ step clang "builds without a warning: clang" build_clang
 step format "clang-format" format
 mkdir -p "$DIR/cppcheck"
 step cppcheck "cppcheck" cpp_check
-step tidy "clang-tidy" python3 scripts/tidy.py --jobs "$JOBS" --cache "$DIR/tidy" "$DIR/clang"
+step tidy "clang-tidy" tidy
 step release "builds without a warning: gcc, optimised" build_release
 step sim "simulation: $SEEDS seeds x 24 virtual hours" simulation
 step functional "functional tests: the program against the simulated cloud" functional

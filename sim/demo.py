@@ -2,7 +2,7 @@
 """A failed worker is healed, as an operator would see it: a simulated Magnum cluster of three masters and three workers,
 served over HTTPS on this machine, and the real magnum-auto-healer beside it. The kubelet of minion-1 is stopped.
 
-    demo.py [--build DIR] [--keep]
+    demo.py [--build DIR]
 
 What the table shows is what the simulated Nova answers; what stands between the tables is the healer's own log, shortened,
 and what the simulated API server says of the node. Exit status 0: the node was healed in time, and nothing else was touched.
@@ -232,7 +232,7 @@ def retell(line):
     if msg == "begun":
         return "%s: %s for long enough -> %s server %s" % (node, line["witness"], line["rung"], line["server"][:8]), "cyan"
     if msg == "act":
-        return "  %s" % DEEDS.get(line["step"], line["step"]), None
+        return "- %s" % DEEDS.get(line["step"], line["step"]), None
     if part == "repair" and msg == "done":
         return "%s: %s done, server %s -> %s" % (node, line["rung"], line["server"][:8], line.get("newServer", "?")[:8]), "green"
     if part == "repair" and msg == "failed":
@@ -281,7 +281,7 @@ class Demo:
             if told:
                 self.screen.tell("healer", *told)
             if "step" in line and line["msg"] in ("act", "look"):
-                self.healer.step = "at step " + line["step"]
+                self.healer.step = "at " + line["step"]
             elif told:
                 self.healer.step = "watches"
         if self.healer.process.poll() is not None:
@@ -295,7 +295,8 @@ class Demo:
         if self.screen.seconds() > LIMIT_S:
             raise Failed("not healed within %d s" % LIMIT_S)
         states = "+".join(s["status"] for s in servers if s["name"] == BROKEN)
-        self.screen.live("%s: server %s, node %s; the healer %s" % (short(BROKEN), states, now, self.healer.step))
+        brief = now.replace(" (its kubelet is silent)", "")
+        self.screen.live("%s: server %s, node %s; healer %s" % (short(BROKEN), states, brief, self.healer.step))
         return servers
 
     def check_others(self, servers):
@@ -322,8 +323,8 @@ class Demo:
              self.until(lambda s: len(s) == 2 and s[0]["status"] == "SHUTOFF" and s[1]["status"] == "BUILD" and
                         not s[0]["networks"]))
         after = self.until(lambda s: len(s) == 1 and s[0]["status"] == "ACTIVE" and self.node_was == "Ready")
-        past = self.wait_closed()
         show("after: the same name, the same address, another server", after)
+        past = self.wait_closed()
         self.screen.tell("journal", "case %s of %s is closed: tried %s" % (past["case"], short(past["node"]), past["tried"]))
         return after
 
@@ -385,9 +386,10 @@ def run(screen, build, folder, running):
     world = World(programs[0], folder)
     running.append(world)
     world.login()
-    scaled = ", ".join("%s %s -> %s" % s for s in SCALED)
     screen.line("A simulated Magnum cluster over HTTPS, and the real magnum-auto-healer with the announcement's configuration.")
-    screen.line("Scaled: %s; rebuild-delay-after-reboot 5m -> 6s; the cloud is %g times as fast." % (scaled, 1 / float(PACE)))
+    screen.line("Scaled down: %s, rebuild-delay-after-reboot 5m -> 6s," % ", ".join("%s %s -> %s" % s for s in SCALED))
+    screen.line("probation 10m -> 2s; node-monitor-grace-period 40s -> %s; the cloud is %g times as fast as a real one." %
+                (GRACE, 1 / float(PACE)))
     screen.line()
     healer = Healer(programs[1], write_config(world, folder))
     running.append(healer)

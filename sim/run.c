@@ -195,8 +195,8 @@ static void run_init(struct run *run, const struct run_opts *opts)
 	world.stream_bytes = net_stream_bytes;
 	world.stream_end = net_stream_end;
 	run->world = world_new(&world, run->now);
-	/* The reference's times in some runs; in the others six times as long: the same proportions, fewer renewals. */
-	int64_t scale = rng_chance(&run->rng, 0.04) ? 1 : 6;
+	/* The reference's times in some runs; in the others twelve times as long: the same proportions, fewer renewals. */
+	int64_t scale = rng_chance(&run->rng, 0.04) ? 1 : 12;
 	run->lease = (struct lease_opts){ .duration_ms = scale * 20 * SEC,
 					  .renew_ms = scale * 15 * SEC,
 					  .retry_ms = scale * 5 * SEC };

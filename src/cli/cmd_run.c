@@ -56,6 +56,7 @@ static bool serve(struct config *config, struct log_port *log, struct err *err)
 	struct running running = { .loop = loop_new(err) };
 	if (running.loop == NULL)
 		return false;
+	loop_signals(running.loop, stop, NULL, &running); /* first: a SIGTERM from here on is answered, in the loop */
 	struct http_port *http = http_port_new(running.loop, err);
 	struct proc_port *proc = proc_port_new(running.loop);
 	struct daemon_opts opts = { .config = config,
@@ -72,7 +73,6 @@ static bool serve(struct config *config, struct log_port *log, struct err *err)
 	if (running.daemon != NULL) {
 		LOG(log, LOG_INFO, "daemon", "magnum-auto-healer " MAH_VERSION, { "cluster", config->cluster_name },
 		    { "config", config->path }, { "dryRun", config->policy.is_dry_run ? "true" : NULL });
-		loop_signals(running.loop, stop, NULL, &running);
 		loop_run(running.loop, turn, &running, READ_WINDOW_MS);
 		LOG(log, LOG_INFO, "daemon", "stopped", { "config", config->path });
 	}

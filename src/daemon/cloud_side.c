@@ -17,7 +17,9 @@
 static int64_t interval_ms(const struct daemon *daemon)
 {
 	int64_t interval = daemon->opts.config->policy.monitor_interval_ms;
-	bool is_idle = daemon->history.count == 0 && daemon->ops.count == 0;
+	bool is_idle = daemon->ops.count == 0;
+	for (size_t i = 0; i < daemon->history.count && is_idle; i++)
+		is_idle = !daemon->history.records[i].is_bad_now;
 	if (!is_idle)
 		return interval;
 	int64_t idle = interval * IDLE_ROUNDS < IDLE_MAX_MS ? interval * IDLE_ROUNDS : IDLE_MAX_MS;

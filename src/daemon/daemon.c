@@ -7,7 +7,7 @@
 
 #define CLOCK_JUMP_MS (5 * SEC)
 #define TICK_MS (1 * SEC)
-#define QUIET_TICK_MS (10 * SEC) /* below every renew deadline */
+#define QUIET_TICK_MS (60 * SEC)
 
 static bool cloud_open(struct daemon *daemon, struct err *err)
 {

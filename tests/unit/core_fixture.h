@@ -89,10 +89,10 @@ static UNUSED size_t lab_add(struct lab *lab, enum role role)
 	struct machine *machine = &lab->machines[i];
 	*machine = (struct machine){ .power_state = 1 };
 	(void)snprintf(machine->id, sizeof machine->id, "00000000-0000-4000-8000-%012zx", i);
-	(void)snprintf(machine->name, sizeof machine->name, "%s", lab->names[i]);
+	(void)TEXT_COPY(machine->name, lab->names[i]);
 	(void)TEXT_COPY(machine->status, "ACTIVE");
-	(void)snprintf(machine->addresses[0], sizeof machine->addresses[0], "%s", lab->ips[i]);
-	(void)snprintf(lab->providers[i], sizeof lab->providers[i], "openstack:///%s", machine->id);
+	(void)TEXT_COPY(machine->addresses[0], lab->ips[i]);
+	(void)snprintf(lab->providers[i], sizeof lab->providers[i], "openstack:///00000000-0000-4000-8000-%012zx", i);
 	lab->ready[i] = (struct condition){ "Ready", "KubeletReady", STATUS_TRUE, { lab->now.wall.ms - 24 * HOUR },
 					    { lab->now.wall.ms } };
 	lab->nodes[i] = (struct node){ .name = lab->names[i],
