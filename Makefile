@@ -4,7 +4,7 @@
 #   make check      every test that needs no real cluster
 #   make e2e        the suites with a real API server and a real OpenStack
 .POSIX:
-.PHONY: all deps build demo check e2e bench clean
+.PHONY: all deps build demo check check-crash e2e bench clean
 
 all: build
 
@@ -20,6 +20,10 @@ demo: build
 
 check: deps
 	@./scripts/check.sh
+
+# The leader is killed after every single question and act of a repair (check does a sample of them).
+check-crash: build
+	@MAH_BUILD="$$PWD/build" MAH_CRASH=all TEST_JOBS=16 python3 tests/run.py tests/functional test_crash.py
 
 e2e: build
 	@./scripts/e2e.sh

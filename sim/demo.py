@@ -30,7 +30,10 @@ GRACE = "2s"  # node-monitor-grace-period: 40 s and more in a real cluster
 TICK_S = 0.12
 PREFIX = "kube-cluster"
 BROKEN = PREFIX + "-minion-1"
-USER, PROJECT, PASSWORD = "8c8c1f0e7d6b4a5f93e2d1c0b9a87654", "3a8b6d0c2f5e4b1f9a7d8e6c5b4a3f21", "demo-secret"  # sim/world.h
+# As in sim/world.h.
+USER = "8c8c1f0e7d6b4a5f93e2d1c0b9a87654"
+PROJECT = "3a8b6d0c2f5e4b1f9a7d8e6c5b4a3f21"
+PASSWORD = "demo-secret"
 NODE = "/api/v1/nodes/" + BROKEN
 STATE = "/api/v1/namespaces/kube-system/configmaps/magnum-auto-healer-state"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/magnum-auto-healer"
@@ -234,7 +237,8 @@ def retell(line):
     if msg == "act":
         return "- %s" % DEEDS.get(line["step"], line["step"]), None
     if part == "repair" and msg == "done":
-        return "%s: %s done, server %s -> %s" % (node, line["rung"], line["server"][:8], line.get("newServer", "?")[:8]), "green"
+        new = line.get("newServer", "")[:8]
+        return "%s: %s done%s" % (node, line["rung"], ", server %s -> %s" % (line["server"][:8], new) if new else ""), "green"
     if part == "repair" and msg == "failed":
         return "%s: %s did not help: %s" % (node, line["rung"], line.get("why", "?").rpartition("last: ")[2]), "yellow"
     if line["level"] in ("warn", "error"):
@@ -386,7 +390,7 @@ def run(screen, build, folder, running):
     world = World(programs[0], folder)
     running.append(world)
     world.login()
-    screen.line("A simulated Magnum cluster over HTTPS, and the real magnum-auto-healer with the announcement's configuration.")
+    screen.line("A simulated Magnum cluster over HTTPS, and the real program with the announcement's configuration.")
     screen.line("Scaled down: %s, rebuild-delay-after-reboot 5m -> 6s," % ", ".join("%s %s -> %s" % s for s in SCALED))
     screen.line("probation 10m -> 2s; node-monitor-grace-period 40s -> %s; the cloud is %g times as fast as a real one." %
                 (GRACE, 1 / float(PACE)))
@@ -401,8 +405,8 @@ def run(screen, build, folder, running):
         screen.line("The end of the healer's log:\n  " + "\n  ".join(healer.raw[-15:]))
         raise
     screen.wipe()
-    screen.line(screen.paint("healed in %.0f s: %s has a new server with its old name and address; nothing else was touched" %
-                             (screen.seconds(), BROKEN), "green"))
+    story = "healed in %.0f s: %s has a new server with its old name and address; nothing else was touched"
+    screen.line(screen.paint(story % (screen.seconds(), BROKEN), "green"))
 
 
 def give_up(_number, _frame):

@@ -170,6 +170,15 @@ void kube_cordon_version(struct sim_kube *kube, struct knode *node, bool is_unsc
 	set_taint(node, KT_UNSCHEDULABLE, is_unschedulable, kube->now.wall);
 }
 
+static void note_ready(struct kentry *entry, bool is_ready, struct mono now)
+{
+	struct mono none = { 0 };
+	if (is_ready != (entry->ready_since.ms != 0) || (entry->ready_since.ms == 0 && entry->unready_since.ms == 0)) {
+		entry->ready_since = is_ready ? now : none;
+		entry->unready_since = is_ready ? none : now;
+	}
+}
+
 /* Brings a version's Ready and what hangs on it to READY. A NoExecute taint is only asked for. */
 static void set_ready(struct sim_kube *kube, struct kentry *entry, struct knode *node, enum knode_ready ready,
 		      struct now at)
@@ -180,7 +189,7 @@ static void set_ready(struct sim_kube *kube, struct kentry *entry, struct knode 
 		node->pressure_since = at.wall;
 	node->ready = ready;
 	node->ready_since = at.wall;
-	entry->ready_since = ready == KNODE_READY ? at.mono : (struct mono){ 0 };
+	note_ready(entry, ready == KNODE_READY, at.mono);
 	set_taint(node, KT_UNREACHABLE, ready == KNODE_UNKNOWN, at.wall);
 	set_taint(node, KT_NOT_READY, ready == KNODE_NOT_READY, at.wall);
 	bool was_executing =
@@ -288,7 +297,7 @@ void sim_kube_kubelet(struct sim_kube *kube, struct now now, const struct sim_ku
 		type = KEVENT_ADDED;
 		version = first_version(kube, kubelet);
 		entry = insert(kube, kubelet->name);
-		entry->ready_since = kubelet->is_ready ? now.mono : (struct mono){ 0 };
+		note_ready(entry, kubelet->is_ready, now.mono);
 	}
 	take_report(kube, entry, version, kubelet);
 	kube_publish(kube, entry, version, type);
@@ -382,6 +391,12 @@ struct mono sim_kube_next(const struct sim_kube *kube)
 bool sim_kube_node_exists(const struct sim_kube *kube, const char *name)
 {
 	return kube_find(kube, name) != NULL;
+}
+
+struct mono sim_kube_unready_since(const struct sim_kube *kube, const char *name)
+{
+	const struct kentry *entry = kube_find(kube, name);
+	return entry != NULL ? entry->unready_since : (struct mono){ 0 };
 }
 
 struct mono sim_kube_ready_since(const struct sim_kube *kube, const char *name)

@@ -58,6 +58,7 @@ void sim_kube_kubelet_alive(struct sim_kube *, const char *name, bool alive, str
 #define SIM_KUBE_MARK "autohealing.openstack.org/cordoned" /* the annotation that sim_kube_is_cordoned() gives */
 bool sim_kube_node_exists(const struct sim_kube *, const char *name);
 /* What the API says about Ready: True since when? 0: not True, or no such node. */
+struct mono sim_kube_unready_since(const struct sim_kube *, const char *name); /* not True since when? */
 struct mono sim_kube_ready_since(const struct sim_kube *, const char *name);
 bool sim_kube_is_cordoned(const struct sim_kube *, const char *name, char *out_mark, size_t out_mark_bytes);
 void sim_kube_cordon(struct sim_kube *, struct now, const char *name, bool cordoned); /* by an administrator */

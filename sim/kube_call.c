@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/jsonx.h"
 #include "base/mem.h"
@@ -39,7 +40,13 @@ static const char *header(const struct kcall *call, const char *name)
 void kcall_header(struct kcall *call, int status, const char *content_type)
 {
 	call->out->status = status;
-	(void)buf_printf(&call->out->headers, "content-type: %s\ncache-control: no-cache, private\n", content_type);
+	char date[40];
+	time_t seconds = (time_t)(call->kube->now.wall.ms / 1000);
+	struct tm tm = { 0 };
+	(void)gmtime_r(&seconds, &tm); /* fails only for years beyond int */
+	(void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	(void)buf_printf(&call->out->headers, "content-type: %s\ncache-control: no-cache, private\ndate: %s\n",
+			 content_type, date);
 }
 
 void kcall_status(struct kcall *call, const struct kstatus *status)

@@ -24,10 +24,11 @@
 struct kentry {
 	struct knode *node;
 	char server_id[40];
-	struct mono died_at;     /* 0: its kubelet is alive */
-	struct mono ready_since; /* 0: Ready is not True */
-	bool is_last_ready;      /* what the kubelet said last */
-	bool awaits_execute;     /* its NoExecute taint is still to come */
+	struct mono died_at;       /* 0: its kubelet is alive */
+	struct mono ready_since;   /* 0: Ready is not True */
+	struct mono unready_since; /* 0: Ready is True */
+	bool is_last_ready;        /* what the kubelet said last */
+	bool awaits_execute;       /* its NoExecute taint is still to come */
 };
 
 enum kevent_type { KEVENT_ADDED, KEVENT_MODIFIED, KEVENT_DELETED };

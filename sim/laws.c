@@ -14,6 +14,8 @@
 #define KNOWN_MS (20 * SEC)
 /* Two equal acts on one server within this time are a repetition: the ladder's own pauses are longer. */
 #define REPEAT_MS (4 * MINUTE)
+/* Times of conditions have seconds, and a clock that is a little wrong is believed. */
+#define CLOCK_SLACK_MS (12 * SEC)
 #define SERVERS_SEEN_MAX 512
 #define SLOTS 64 /* of the account: servers in order of their creation */
 
@@ -129,6 +131,48 @@ static void law_healthy(struct run *run, const struct sim_act *act)
 			      act->node, (long long)ready_for_ms(run, act->node) / 1000);
 }
 
+/* L1 as well: nobody is repaired before the configured time has passed, whatever any clock says. */
+static void law_patience(struct run *run, const struct sim_act *act)
+{
+	bool is_master = strstr(act->node, "-master-") != NULL;
+	const struct conf_check *check = &run->config->checks[is_master ? ROLE_MASTER : ROLE_WORKER][0];
+	struct mono since = sim_kube_unready_since(world_kube(run->world), act->node);
+	if (!is_beginning(act->kind) || since.ms == 0)
+		return;
+	int64_t bad_ms = run->now.mono.ms - since.ms;
+	if (bad_ms < check->unhealthy_duration_ms - CLOCK_SLACK_MS)
+		run_violation(run, "L1", "%s of %s after %lld s, and unhealthy-duration is %lld s",
+			      sim_act_name(act->kind), act->node, (long long)bad_ms / 1000,
+			      (long long)check->unhealthy_duration_ms / 1000);
+}
+
+/* What the journal says of an operation at the moment of such an act; "": not looked at. */
+static const char *step_of(enum sim_act_kind kind)
+{
+	switch (kind) {
+	case ACT_CORDON:
+		return "\\\"step\\\":\\\"cordon\\\"";
+	case ACT_UNCORDON:
+		return "\\\"step\\\":\\\"uncordon\\\"";
+	case ACT_DELETE_NODE:
+		return "\\\"step\\\":\\\"forget-node\\\"";
+	case ACT_MARK_UNHEALTHY:
+		return "mark"; /* mark-unhealthy, or unmark */
+	case ACT_REBOOT_SOFT:
+	case ACT_REBOOT_HARD:
+	case ACT_STOP:
+	case ACT_START:
+	case ACT_DETACH_VOLUME:
+	case ACT_RESIZE:
+	case ACT_STACK_UPDATE:
+	case ACT_HEALTH_REPORT:
+	case ACT_DELETE_SERVER:
+	case ACT_REBUILD:
+		return "";
+	}
+	return "";
+}
+
 /* L3: the sender holds the Lease at the moment of arrival, and the journal knows of the act. */
 static void law_leader(struct run *run, const struct sim_act *act)
 {
@@ -161,6 +205,10 @@ static void law_leader(struct run *run, const struct sim_act *act)
 	const char *begin = at;
 	while (begin > state && *begin != '{')
 		begin--;
+	const char *step = step_of(act->kind);
+	if (step[0] != '\0' && memmem(begin, (size_t)(at - begin), step, strlen(step)) == NULL)
+		run_violation(run, "L3", "%s of %s, and the journal has the repair at another step",
+			      sim_act_name(act->kind), act->node);
 	bool has_intent = memmem(begin, (size_t)(at - begin), "\\\"sent\\\":true", 13) != NULL;
 	if (is_once && !has_intent)
 		run_violation(run, "L3", "%s of %s left before its intent was in the journal", sim_act_name(act->kind),
@@ -308,15 +356,21 @@ void laws_act(void *ctx, const struct sim_act *act)
 	if (act->kind == ACT_HEALTH_REPORT)
 		return;
 	law_healthy(run, act);
+	law_patience(run, act);
 	law_leader(run, act);
 	law_masters(run, act);
 	law_budget(run, act);
 	law_once(run, act);
 	law_proof(run, act);
-	/* A crash at any point: right when an act has arrived is the most interesting one. */
-	if (run->now.mono.ms < run->calm_from.ms && rng_chance(&run->rng, 0.05)) {
+	/* A crash, or a pause longer than the Lease, at any point: right after an act is the most interesting one. */
+	if (run->now.mono.ms >= run->calm_from.ms)
+		return;
+	if (rng_chance(&run->rng, 0.05)) {
 		run->must_crash = true;
 		run->crash_replica = replica->index;
+	} else if (rng_chance(&run->rng, 0.04)) {
+		replica_freeze(run, replica->index,
+			       (int64_t)rng_below(&run->rng, (uint64_t)(2 * run->lease.duration_ms)));
 	}
 }
 
@@ -478,7 +532,7 @@ void laws_end(struct run *run)
 			continue;
 		}
 		run->stats.unhealed++;
-		if (!is_excused(run, server.node))
+		if (!run->config->policy.is_dry_run && !is_excused(run, server.node))
 			run_violation(run, "L10", "%s is not healthy after the calm, and nothing excuses it",
 				      server.node);
 	}

@@ -17,6 +17,7 @@ struct request {
 	uint64_t id;     /* the replica's own */
 	uint64_t stream; /* of the world; 0: none yet */
 	bool is_stream;  /* asked as one */
+	bool is_endless; /* answered as one: its end comes as a message of its own */
 	bool is_arrived;
 	bool is_torn; /* cancelled, timed out, answered: what still comes is dropped */
 	int64_t silence_ms;
@@ -261,6 +262,7 @@ static void arrive(struct run *run, struct request *request)
 		answer->status = response.status;
 		answer->is_clean = !response.is_cut;
 		request->stream = response.stream;
+		request->is_endless = response.stream != 0;
 		request->last_at = answer->at;
 		(void)buf_add(&answer->headers, response.headers.p, response.headers.n);
 		(void)buf_add(&answer->body, response.body.p, response.body.n);
@@ -330,7 +332,7 @@ static void hand_answer(struct run *run, struct request *request, struct message
 	if (request->is_stream && message->status == 200) {
 		request->heard = run->now.mono;
 		request->sink.head(request->sink.ctx, request->id, &answer);
-		if (request->stream != 0 || request->is_torn) {
+		if (request->is_endless || request->is_torn) {
 			if (!request->is_torn)
 				(void)send(run, request, MSG_TIMEOUT, request->silence_ms);
 			return;

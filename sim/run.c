@@ -135,6 +135,13 @@ void replica_crash(struct run *run, int index, int64_t down_ms)
 	replica->start_at.ms = run->now.mono.ms + down_ms;
 }
 
+void replica_freeze(struct run *run, int index, int64_t for_ms)
+{
+	run->replicas[index].frozen_until.ms = run->now.mono.ms + for_ms;
+	run->stats.freezes++;
+	run_trace(run, "fault: %s freezes for %lld s", run->replicas[index].name, (long long)for_ms / 1000);
+}
+
 static void replica_step(struct run *run, struct replica *replica)
 {
 	if (replica->daemon == NULL) {
@@ -195,7 +202,8 @@ static void run_init(struct run *run, const struct run_opts *opts)
 	world.stream_bytes = net_stream_bytes;
 	world.stream_end = net_stream_end;
 	run->world = world_new(&world, run->now);
-	/* The reference's times in some runs; in the others twelve times as long: the same proportions, fewer renewals. */
+	/* The reference's times in some runs; in the others twelve times as long: the same proportions, fewer renewals.
+	 */
 	int64_t scale = rng_chance(&run->rng, 0.04) ? 1 : 12;
 	run->lease = (struct lease_opts){ .duration_ms = scale * 20 * SEC,
 					  .renew_ms = scale * 15 * SEC,

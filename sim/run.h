@@ -75,6 +75,7 @@ bool run_seed(const struct run_opts *, struct run_stats *out_stats, char *out_vi
 
 void run_trace(struct run *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void run_violation(struct run *, const char *law, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void replica_freeze(struct run *, int index, int64_t for_ms);
 void replica_crash(struct run *, int index, int64_t down_ms);
 
 /* net.c: between replicas and the world, with delays, losses and crashes */

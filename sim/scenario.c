@@ -224,9 +224,7 @@ static void fault_replica(struct run *run)
 		replica_crash(run, replica->index, between(run, 1, 300) * SEC);
 		break;
 	case 1:
-		replica->frozen_until.ms = run->now.mono.ms + between(run, 5, 180) * SEC;
-		run->stats.freezes++;
-		run_trace(run, "fault: %s freezes", replica->name);
+		replica_freeze(run, replica->index, between(run, 5, 2 * run->lease.duration_ms / 1000) * SEC);
 		break;
 	case 2:
 		replica->wall_skew_ms += between(run, -600, 600) * SEC;

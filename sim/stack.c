@@ -57,8 +57,8 @@ static void make_names(struct world *w, struct member *m)
 	const struct stack *st = m->stack;
 	char suffix[16];
 	make_word(&w->ids, suffix, 12);
-	(void)snprintf(m->name, sizeof(m->name), "%.200s-%s-%u", st->name, m->is_master ? "master" : w->opts.worker_word,
-		       m->index);
+	(void)snprintf(m->name, sizeof(m->name), "%.200s-%s-%u", st->name,
+		       m->is_master ? "master" : w->opts.worker_word, m->index);
 	(void)snprintf(m->nested_name, sizeof(m->nested_name), "%s-%u-%s",
 		       m->is_master ? st->masters_name : st->minions_name, m->index, suffix);
 	make_uuid(&w->ids, m->nested_id);

@@ -5,7 +5,7 @@
 
 With $COUNTS set, "PASSED FAILED" also goes into that file. A folder without any test is a failure: tests that are not
 found must not look like tests that pass. Tests of a class with is_parallel = True, which mostly wait, run beside each other,
-$TEST_JOBS (8) at a time.
+$TEST_JOBS (12) at a time.
 """
 import concurrent.futures
 import io
@@ -83,7 +83,7 @@ def main():
     signal.signal(signal.SIGTERM, give_up)
     folder, pattern = sys.argv[1], (sys.argv + ["test_*.py"])[2]
     suite = unittest.defaultTestLoader.discover(folder, pattern, top_level_dir=folder)
-    result = run(suite, int(os.environ.get("TEST_JOBS", "8")))
+    result = run(suite, int(os.environ.get("TEST_JOBS", "12")))
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
     if result.testsRun == 0 and not failed:
         print("no tests in %s" % folder)

@@ -75,6 +75,10 @@ static bool zone_offset(const char **at, const char *end, int64_t *out_ms)
 	return true;
 }
 
+/* Years 0000 to 9999 in UTC: what is read can be written again. */
+#define WALL_MS_MIN INT64_C(-62167219200000)
+#define WALL_MS_MAX INT64_C(253402300799999)
+
 bool wall_parse(struct str text, struct wall *out)
 {
 	const char *at = text.p != NULL ? text.p : "";
@@ -104,7 +108,10 @@ bool wall_parse(struct str text, struct wall *out)
 	int64_t offset = 0;
 	if (!zone_offset(&at, end, &offset) || at != end)
 		return false;
-	out->ms = days_from_civil(y, mo, d) * 24 * HOUR + h * HOUR + mi * MINUTE + s * SEC + ms - offset;
+	ms += days_from_civil(y, mo, d) * 24 * HOUR + h * HOUR + mi * MINUTE + s * SEC - offset;
+	if (ms < WALL_MS_MIN || ms > WALL_MS_MAX)
+		return false;
+	out->ms = ms;
 	return true;
 }
 
@@ -122,12 +129,20 @@ static struct tm civil(struct wall wall, int64_t *out_ms)
 	return tm;
 }
 
+/* Not strftime: its %Y writes the year 891 with three digits, and nothing reads that again. */
+static size_t put_civil(const struct tm *tm, char out[WALL_TEXT_BYTES])
+{
+	int n = snprintf(out, WALL_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d", tm->tm_year + 1900, tm->tm_mon + 1,
+			 tm->tm_mday, tm->tm_hour, tm->tm_min, tm->tm_sec);
+	return n > 0 && n < WALL_TEXT_BYTES ? (size_t)n : 0;
+}
+
 const char *wall_format(struct wall wall, char out[WALL_TEXT_BYTES])
 {
 	int64_t ms = 0;
 	struct tm tm = civil(wall, &ms);
-	if (strftime(out, WALL_TEXT_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		out[0] = '\0';
+	size_t n = put_civil(&tm, out);
+	(void)snprintf(out + n, WALL_TEXT_BYTES - n, "Z");
 	return out;
 }
 
@@ -135,7 +150,7 @@ const char *wall_format_micro(struct wall wall, char out[WALL_TEXT_BYTES])
 {
 	int64_t ms = 0;
 	struct tm tm = civil(wall, &ms);
-	size_t n = strftime(out, WALL_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+	size_t n = put_civil(&tm, out);
 	(void)snprintf(out + n, WALL_TEXT_BYTES - n, ".%03d000Z", (int)ms);
 	return out;
 }

@@ -250,6 +250,8 @@ static bool read_op(const json_t *json, const struct recipe *(*find)(const void 
 	op.facts.newest = (int32_t)json_int(json, "newest", 0);
 	op.facts.acted = get_wall(json, "acted");
 	op.facts.ready_limit_ms = json_int(json, "readyLimitMs", 5 * MINUTE);
+	if (op.facts.ready_limit_ms <= 0 || op.facts.ready_limit_ms > 24 * HOUR)
+		op.facts.ready_limit_ms = 5 * MINUTE; /* no limit would be waiting for ever */
 	if (!fits || op.facts.node[0] == '\0')
 		return false;
 	op_resume(&op, now);

@@ -51,6 +51,7 @@ struct daemon {
 	struct rng rng;
 	struct arena arena; /* of the turn */
 	struct now now;     /* of the turn */
+	int64_t ahead_ms;   /* how far our clock is ahead of the API server's; 0: it agrees within CLOCK_AGREES_MS */
 	struct mono jumped; /* when the clock was last seen to jump; 0: never */
 	bool is_stopping;
 
@@ -62,6 +63,7 @@ struct daemon {
 	char namespace[64];
 	struct store *store;
 	struct reflector *reflector;
+	bool was_fresh;    /* at the last turn, for the log */
 	uint64_t watch_id; /* the running list or watch; 0: none */
 	bool is_exec_running, is_exec_done;
 	struct proc_answer exec_answer;
@@ -144,7 +146,7 @@ void journal_heard(struct daemon *, const struct call *);
 void journal_forget(struct daemon *); /* leadership is gone: what we hold is no longer the truth */
 
 /* events.c */
-void event_add(struct daemon *, const char *node, const char *uid, bool is_warning, const char *reason,
+void event_tell(struct daemon *, const char *node, const char *uid, bool is_warning, const char *reason,
 	       const char *action, const char *fmt, ...) PRINTF(7, 8);
 void events_turn(struct daemon *);
 void events_heard(struct daemon *, const struct call *);

@@ -6,6 +6,7 @@
 #include "daemon/daemon_int.h"
 
 #define LEASE_TIMEOUT_MS (5 * SEC)
+#define CLOCK_AGREES_MS (10 * SEC) /* the Date header has seconds, and the answer took its time */
 #define EXEC_OUTPUT_BYTES_MAX ((size_t)256 * 1024)
 
 static void exec_done(void *sink, uint64_t id, const struct proc_answer *answer)
@@ -77,8 +78,24 @@ bool kube_start(struct daemon *daemon, enum owner owner, const char *method, con
 	return true;
 }
 
+/* Once per change: a stale view is why nothing is done, so it is told. */
+static void tell_view(struct daemon *daemon)
+{
+	bool is_fresh = reflector_is_fresh(daemon->reflector, daemon->now);
+	if (is_fresh == daemon->was_fresh)
+		return;
+	daemon->was_fresh = is_fresh;
+	size_t count = 0;
+	(void)store_nodes(daemon->store, &count);
+	LOG(daemon->opts.log, is_fresh ? LOG_INFO : LOG_WARN, "kube",
+	    is_fresh ? "the list of nodes is live" : "the list of nodes is not live; nothing is done until it is",
+	    { "nodes", arena_printf(&daemon->arena, "%zu", count) },
+	    { "why", is_fresh ? NULL : reflector_trouble(daemon->reflector) });
+}
+
 void kube_watch_turn(struct daemon *daemon)
 {
+	tell_view(daemon);
 	if (reflector_turn(daemon->reflector, daemon->now, &daemon->rng) && daemon->watch_id != 0) {
 		daemon->opts.http->cancel(daemon->opts.http->ctx, daemon->watch_id);
 		daemon->watch_id = 0;
@@ -156,8 +173,29 @@ void kube_lease_turn(struct daemon *daemon)
 	led_or_not(daemon, was_leader);
 }
 
+/* Transition times come from the API server's side. Where our clock disagrees with its, its is used to reckon with
+ * them: a clock an hour ahead must not make a node look as if it had been bad for an hour. */
+static void compare_clocks(struct daemon *daemon, const struct http_answer *answer)
+{
+	int64_t date_ms = http_date_ms(http_header(answer, "date"));
+	if (answer->status == 0 || date_ms < 0)
+		return;
+	int64_t ahead_ms = daemon->now.wall.ms - date_ms;
+	bool does_agree = ahead_ms > -CLOCK_AGREES_MS && ahead_ms < CLOCK_AGREES_MS;
+	if (does_agree != (daemon->ahead_ms == 0)) {
+		char text[DURATION_TEXT_BYTES];
+		LOG(daemon->opts.log, LOG_WARN, "clock",
+		    does_agree ? "this clock agrees with the API server's again"
+			       : "this clock is not the API server's; its is believed",
+		    { "by", duration_format(ahead_ms < 0 ? -ahead_ms : ahead_ms, text) },
+		    { "direction", ahead_ms < 0 ? "behind" : "ahead" });
+	}
+	daemon->ahead_ms = does_agree ? 0 : ahead_ms;
+}
+
 void kube_lease_heard(struct daemon *daemon, const struct call *call)
 {
+	compare_clocks(daemon, &call->answer);
 	bool was_leader = lease_leads(&daemon->lease, daemon->now.mono);
 	json_t *json = call_json(call);
 	struct lease_record record = { 0 };

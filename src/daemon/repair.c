@@ -26,6 +26,7 @@ void snapshot_take(struct daemon *daemon, struct snapshot *out)
 		.is_journal_safe = daemon->is_journal_loaded && daemon->is_journal_safe,
 		.has_clock_jumped = daemon->jumped.ms != 0 && daemon->now.mono.ms - daemon->jumped.ms < CLOCK_SETTLE_MS,
 	};
+	out->now.wall.ms -= daemon->ahead_ms;
 	out->nodes = store_nodes(daemon->store, &out->nodes_count);
 }
 
@@ -53,7 +54,7 @@ static void tell_hold(struct daemon *daemon, const struct line *line)
 	    { "next", line->rung != RUNG_NONE ? rung_name(line->rung) : NULL }, { "witness", record->why });
 	if (line->hold == HOLD_DURATION || line->hold == HOLD_STANDBY || !daemon->is_journal_safe)
 		return;
-	event_add(daemon, line->node->name, line->node->uid, line->hold == HOLD_GIVEN_UP, "RepairHeld", "Hold",
+	event_tell(daemon, line->node->name, line->node->uid, line->hold == HOLD_GIVEN_UP, "RepairHeld", "Hold",
 		  "%s: %s%s%s%s", hold_name(line->hold), hold_help(line->hold), line->detail[0] != '\0' ? " (" : "",
 		  line->detail, line->detail[0] != '\0' ? ")" : "");
 }
@@ -63,7 +64,7 @@ static void tell_begin(struct daemon *daemon, const struct op *op, const struct 
 	LOG(daemon->opts.log, LOG_INFO, "repair", "begun", { "node", op->facts.node }, { "case", op->facts.case_id },
 	    { "rung", rung_name(op->rung) }, { "server", op->facts.server },
 	    { "check", record != NULL ? record->check : NULL }, { "witness", record != NULL ? record->why : NULL });
-	event_add(daemon, op->facts.node, op->facts.node_uid, true, "RepairStarted", rung_event(op->rung),
+	event_tell(daemon, op->facts.node, op->facts.node_uid, true, "RepairStarted", rung_event(op->rung),
 		  "%s of server %s: %s %s", rung_name(op->rung), op->facts.server, record != NULL ? record->check : "",
 		  record != NULL ? record->why : "");
 }
@@ -76,7 +77,7 @@ static void tell_end(struct daemon *daemon, const struct op *op)
 	    { "step", op_step(op)->name }, { "server", op->facts.server },
 	    { "newServer", op->facts.new_server[0] != '\0' ? op->facts.new_server : NULL },
 	    { "why", op->note[0] != '\0' ? op->note : NULL });
-	event_add(daemon, op->facts.node, op->facts.node_uid, !is_done, is_done ? "RepairSucceeded" : "RepairFailed",
+	event_tell(daemon, op->facts.node, op->facts.node_uid, !is_done, is_done ? "RepairSucceeded" : "RepairFailed",
 		  rung_event(op->rung), "%s of server %s %s%s%s", rung_name(op->rung), op->facts.server,
 		  op_state_name(op->state), op->note[0] != '\0' ? ": " : "", op->note);
 }
@@ -99,7 +100,7 @@ static void op_end(struct daemon *daemon, struct op *op)
 		history_ended(&daemon->history, record, &daemon->opts.config->policy, op, op->rung, daemon->now);
 		record->shown_hold = HOLD_NONE;
 		if (record->state == CASE_GIVEN_UP)
-			event_add(daemon, record->node, record->uid, true, "RepairGivenUp", rung_event(RUNG_GIVE_UP),
+			event_tell(daemon, record->node, record->uid, true, "RepairGivenUp", rung_event(RUNG_GIVE_UP),
 				  "%s (tried %s)", rung_help(RUNG_GIVE_UP), record->tried);
 	}
 	ops_remove(&daemon->ops, op);
@@ -304,7 +305,7 @@ void repair_heard(struct daemon *daemon, const struct call *call)
 		LOG(daemon->opts.log, LOG_DEBUG, "repair", "step done", { "node", op->facts.node },
 		    { "step", op->recipe->steps[at].name },
 		    { "status", arena_printf(&daemon->arena, "%d", answer.status) });
-	daemon->dirty++;
+	op_changed(daemon, op);
 }
 
 static void ops_turn(struct daemon *daemon, const struct snapshot *snapshot)

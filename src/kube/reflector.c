@@ -36,6 +36,8 @@
 /* A resumed watch first delivers what was missed. After a gap longer than REFLECTOR_STALE_MS the store counts as fresh
  * only when that has surely come: with a bookmark, or so long after the answer began. */
 #define CATCH_UP_MS (10 * SEC)
+#define SHORT_WATCHES_MAX                                                                                              \
+	3 /* ended at once so often: going on from this version leads nowhere, all nodes are read anew */
 /* A watch open for so long without one event or bookmark is deaf: so behaves a server that has never heard of our
  * version (restored from a backup), without any error. */
 #define DEAF_MS (75 * SEC)
@@ -210,7 +212,9 @@ void reflector_head(struct reflector *r, const struct http_answer *answer)
 {
 	if (!r->is_running || answer->status != 200)
 		return; /* an error answer comes whole with done() */
-	r->has_heard = true;
+	/* A watch that opens is a sign of life, but not after one that failed or ended at once: such a server could go
+	 * on for ever without telling anything. Then only what it says counts. */
+	r->has_heard = r->has_heard || r->phase != PHASE_WATCH || r->errors == 0;
 	struct str type = http_header(answer, "content-type");
 	if (type.n == 0 || is_type(type, PROTOBUF)) {
 		r->was_opened = true;
@@ -366,6 +370,8 @@ static void on_clean_end(struct reflector *r, struct now now, struct rng *rng)
 	} else if (was_short) {
 		if (r->errors > 0)
 			trouble(r, "the API server ends each watch of nodes at once");
+		if (r->errors >= SHORT_WATCHES_MAX)
+			start_over(r);
 		back_off(r, now, rng, -1);
 	} else {
 		r->due = now.mono;

@@ -62,8 +62,8 @@ MUTANTS = [
         ("src/core/lease.c", "\t       now.ms + timeout_ms + FENCE_MARGIN_MS <= lease->renewed.ms + lease->opts.duration_ms;\n",
          "\t       timeout_ms >= 0;\n")]),
     ("acts-on-a-stale-view", "L2", [
-        ("src/kube/reflector.c", "bool reflector_is_fresh(const struct reflector *reflector, struct now now)\n{\n",
-         "bool reflector_is_fresh(const struct reflector *reflector, struct now now)\n{\n\tif (now.mono.ms > 1)\n"
+        ("src/kube/reflector.c", "bool reflector_is_fresh(const struct reflector *r, struct now now)\n{\n",
+         "bool reflector_is_fresh(const struct reflector *r, struct now now)\n{\n\tif (now.mono.ms > 1)\n"
          "\t\treturn true;\n")]),
     ("goes-on-when-healthy-again", "L1", [
         ("src/core/brake.c", "\t\treturn \"the node is healthy again\";\n", "\t\treturn NULL;\n"),

@@ -68,7 +68,7 @@ static UNUSED enum health lab_find(const void *ctx, size_t check, const struct n
 	(void)now;
 	size_t at = (size_t)(node - lab->nodes);
 	const struct condition *ready = &lab->ready[at];
-	enum health health = lab->is_unknown[at]	     ? HEALTH_UNKNOWN
+	enum health health = lab->is_unknown[at]            ? HEALTH_UNKNOWN
 			     : ready->status == STATUS_TRUE ? HEALTH_OK
 							    : HEALTH_BAD;
 	if (out != NULL) {
@@ -93,14 +93,15 @@ static UNUSED size_t lab_add(struct lab *lab, enum role role)
 	(void)TEXT_COPY(machine->status, "ACTIVE");
 	(void)TEXT_COPY(machine->addresses[0], lab->ips[i]);
 	(void)snprintf(lab->providers[i], sizeof lab->providers[i], "openstack:///00000000-0000-4000-8000-%012zx", i);
-	lab->ready[i] = (struct condition){ "Ready", "KubeletReady", STATUS_TRUE, { lab->now.wall.ms - 24 * HOUR },
-					    { lab->now.wall.ms } };
+	lab->ready[i] = (struct condition){
+		"Ready", "KubeletReady", STATUS_TRUE, { lab->now.wall.ms - 24 * HOUR }, { lab->now.wall.ms }
+	};
 	lab->nodes[i] = (struct node){ .name = lab->names[i],
 				       .uid = lab->uids[i],
 				       .resource_version = "1",
 				       .provider_id = lab->providers[i],
 				       .machine_id = "",
-				       .system_uuid = machine->id,
+				       .system_uuid = lab->providers[i] + strlen("openstack:///"),
 				       .boot_id = "",
 				       .internal_ip = lab->ips[i],
 				       .group = role == ROLE_MASTER ? "default-master" : "default-worker",

@@ -116,9 +116,9 @@ static void randomness_is_repeatable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(gives_zeroed_aligned_memory),	    cmocka_unit_test(grows_over_blocks_without_moving),
+		cmocka_unit_test(gives_zeroed_aligned_memory),     cmocka_unit_test(grows_over_blocks_without_moving),
 		cmocka_unit_test(a_steady_turn_allocates_nothing), cmocka_unit_test(copies_texts),
-		cmocka_unit_test(owned_texts_and_stealing),	    cmocka_unit_test(randomness_is_repeatable),
+		cmocka_unit_test(owned_texts_and_stealing),        cmocka_unit_test(randomness_is_repeatable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

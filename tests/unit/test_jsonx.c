@@ -16,8 +16,9 @@ static void reads_by_path(void **state)
 	assert_null(json_text(json, "a.b.1.c")); /* a number is no text */
 	assert_int_equal(json_count(json, "a.b"), 3);
 	assert_int_equal(json_count(json, "a"), 0);
-	static const char *const missing[] = { "x",	"a.x",	 "a.b.3",   "a.b.x",  "a.b.-1", "a.b.0.c.d",
-					       "t.x",	"a..b", "a.b.99999999999999999999", ".a" };
+	static const char *const missing[] = {
+		"x", "a.x", "a.b.3", "a.b.x", "a.b.-1", "a.b.0.c.d", "t.x", "a..b", "a.b.99999999999999999999", ".a"
+	};
 	for (size_t i = 0; i < COUNT(missing); i++) {
 		CHECK(json_at(json, missing[i]) == NULL, "%s", missing[i]);
 		assert_string_equal(json_text_or(json, missing[i], "otherwise"), "otherwise");
@@ -42,8 +43,9 @@ static void reads_by_path(void **state)
 static void refuses_what_is_no_json(void **state)
 {
 	(void)state;
-	static const char *const cases[] = { "", "{", "{\"a\":1,\"a\":2}", "{} x", "[1,]", "nul", "\"\\u0000\"", "\"\xff\"",
-					     "99999999999999999999" };
+	static const char *const cases[] = {
+		"", "{", "{\"a\":1,\"a\":2}", "{} x", "[1,]", "nul", "\"\\u0000\"", "\"\xff\"", "99999999999999999999"
+	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct err err = { 0 };
 		json_t *json = json_parse(str_of(cases[i]), &err);
@@ -134,7 +136,7 @@ static void any_bytes_become_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_by_path),	  cmocka_unit_test(refuses_what_is_no_json),
+		cmocka_unit_test(reads_by_path),          cmocka_unit_test(refuses_what_is_no_json),
 		cmocka_unit_test(refuses_deep_documents), cmocka_unit_test(writes_texts),
 		cmocka_unit_test(any_bytes_become_json),
 	};

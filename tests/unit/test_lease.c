@@ -290,7 +290,7 @@ static void a_lost_answer_may_have_been_a_success(void **state)
 	assert_false(leads(&rig));
 	assert_int_equal(poll_due(&rig), LEASE_GET);
 	hear(&rig, 200, &mine);
-	assert_false(leads(&rig)); /* reading is not renewing */
+	assert_false(leads(&rig));                  /* reading is not renewing */
 	assert_int_equal(poll(&rig), LEASE_UPDATE); /* it is mine: no waiting */
 	assert_int_equal(rig.lease.wanted.transitions, mine.transitions);
 	accept_write(&rig, "2");
@@ -336,7 +336,8 @@ static void the_fence(void **state)
 		become_leader(&rig);
 		rig.now.wall.ms += i % 2 ? 10 * HOUR : -10 * HOUR; /* irrelevant */
 		rig.now.mono.ms = rig.lease.renewed.ms + cases[i].since_renewal_ms;
-		CHECK(lease_has_authority(&rig.lease, rig.now.mono, cases[i].timeout_ms) == cases[i].may, "case %zu", i);
+		CHECK(lease_has_authority(&rig.lease, rig.now.mono, cases[i].timeout_ms) == cases[i].may, "case %zu",
+		      i);
 	}
 }
 
@@ -443,7 +444,8 @@ static void alone_and_stepping_down(void **state)
 	assert_int_equal(rig.lease.epoch, 2); /* won anew: the journal is read again */
 }
 
-/* ---- model: two replicas, one server, delays, losses, freezes ----------------------------------------------------- */
+/* ---- model: two replicas, one server, delays, losses, freezes -----------------------------------------------------
+ */
 
 struct server {
 	struct lease_record record;
@@ -458,12 +460,14 @@ static int serve(struct server *server, enum lease_do what, const struct lease_r
 		*out = server->record;
 		return server->exists ? 200 : 404;
 	}
-	if (what == LEASE_CREATE ? server->exists
-				 : !server->exists || strcmp(wanted->resource_version, server->record.resource_version) != 0)
+	if (what == LEASE_CREATE
+		    ? server->exists
+		    : !server->exists || strcmp(wanted->resource_version, server->record.resource_version) != 0)
 		return server->exists ? 409 : 404;
 	server->exists = true;
 	server->record = *wanted;
-	(void)snprintf(server->record.resource_version, sizeof server->record.resource_version, "%u", ++server->version);
+	(void)snprintf(server->record.resource_version, sizeof server->record.resource_version, "%u",
+		       ++server->version);
 	*out = server->record;
 	return what == LEASE_CREATE ? 201 : 200;
 }

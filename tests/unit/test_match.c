@@ -36,9 +36,14 @@ static const struct match_case cases[] = {
 	{ "nothing but slashes", "node-x", "openstack:///", "", "", "", NULL, MATCH_NONE, false, "" },
 	{ "systemUUID", "node-b", "", "BBBBBBBB-2222-4000-8000-00000000000B", "", "", ID_B, MATCH_SYSTEM_UUID, true,
 	  "" },
-	{ "machineID", "node-b", "", "", "bbbbbbbb2222400080000000" "0000000b", "", ID_B, MATCH_MACHINE_ID, true, "" },
-	{ "systemUUID wins over machineID", "node-b", "", ID_B, "aaaaaaaa1111400080000000" "0000000a", "", ID_B,
-	  MATCH_SYSTEM_UUID, true, "" },
+	{ "machineID", "node-b", "", "",
+	  "bbbbbbbb2222400080000000"
+	  "0000000b",
+	  "", ID_B, MATCH_MACHINE_ID, true, "" },
+	{ "systemUUID wins over machineID", "node-b", "", ID_B,
+	  "aaaaaaaa1111400080000000"
+	  "0000000a",
+	  "", ID_B, MATCH_SYSTEM_UUID, true, "" },
 	{ "verified by address", "other", "openstack:///" ID_B, "", "", "10.0.0.2", ID_B, MATCH_PROVIDER_ID, true, "" },
 	{ "not verified", "other", "openstack:///" ID_B, "", "", "10.0.0.9", ID_B, MATCH_PROVIDER_ID, false, "" },
 	{ "no address is no agreement", "other", "openstack:///" ID_B, "", "", "", ID_B, MATCH_PROVIDER_ID, false, "" },
@@ -63,9 +68,8 @@ static const struct match_case cases[] = {
 	{ "gone; systemUUID is the hypervisor's own", "node-x", "openstack:///" ID_GONE,
 	  "12345678-0000-4000-8000-000000000000", "99999999000040008000000000000000", "", NULL, MATCH_NONE, false,
 	  ID_GONE },
-	{ "replaced in place and gone again", "node-x", "openstack:///" ID_GONE,
-	  "12345678-0000-4000-8000-000000000000", "12345678000040008000000000000000", "", NULL, MATCH_NONE, false,
-	  "12345678-0000-4000-8000-000000000000" },
+	{ "replaced in place and gone again", "node-x", "openstack:///" ID_GONE, "12345678-0000-4000-8000-000000000000",
+	  "12345678000040008000000000000000", "", NULL, MATCH_NONE, false, "12345678-0000-4000-8000-000000000000" },
 	{ "names nothing", "node-x", "", "", "", "", NULL, MATCH_NONE, false, "" },
 	{ "garbage", "node-x", "openstack:///not-a-uuid", "Not Specified", "0123", "", NULL, MATCH_NONE, false, "" },
 	{ "too many digits", "node-x", "openstack:///" ID_A "0", ID_B "1", "", "", NULL, MATCH_NONE, false, "" },
@@ -77,8 +81,11 @@ static void finds_the_server(void **state)
 	struct snapshot snapshot = { .machines = machines, .machines_count = COUNT(machines) };
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct match_case *c = &cases[i];
-		struct node node = { .name = c->name, .provider_id = c->provider, .system_uuid = c->system,
-				     .machine_id = c->machine, .internal_ip = c->ip };
+		struct node node = { .name = c->name,
+				     .provider_id = c->provider,
+				     .system_uuid = c->system,
+				     .machine_id = c->machine,
+				     .internal_ip = c->ip };
 		struct match match = match_node(&snapshot, &node);
 		CHECK(text_eq(match.machine != NULL ? match.machine->id : NULL, c->id), "%s: %s", c->what,
 		      match.machine != NULL ? match.machine->id : "none");
@@ -92,7 +99,10 @@ static void without_any_servers(void **state)
 {
 	(void)state;
 	struct snapshot empty = { 0 };
-	struct node node = { .name = "node-a", .provider_id = "openstack:///" ID_A, .system_uuid = "", .machine_id = "",
+	struct node node = { .name = "node-a",
+			     .provider_id = "openstack:///" ID_A,
+			     .system_uuid = "",
+			     .machine_id = "",
 			     .internal_ip = "" };
 	struct match match = match_node(&empty, &node);
 	assert_null(match.machine);
@@ -107,14 +117,8 @@ static void compares_uuids(void **state)
 		const char *a, *b;
 		bool is_same;
 	} pairs[] = {
-		{ ID_A, ID_A, true },
-		{ "AB-cd", "abCD", true },
-		{ "a-b-", "ab", true },
-		{ "--ab", "ab", true },
-		{ "ab", "abc", false },
-		{ "", "", false },
-		{ "", ID_A, false },
-		{ ID_A, ID_B, false },
+		{ ID_A, ID_A, true },   { "AB-cd", "abCD", true }, { "a-b-", "ab", true }, { "--ab", "ab", true },
+		{ "ab", "abc", false }, { "", "", false },         { "", ID_A, false },    { ID_A, ID_B, false },
 	};
 	for (size_t i = 0; i < COUNT(pairs); i++) {
 		CHECK(uuid_same(pairs[i].a, pairs[i].b) == pairs[i].is_same, "%zu", i);

@@ -336,16 +336,39 @@ static void goes_stale_and_catches_up(void **state)
 	assert_false(turn(&rig));
 	assert_true(is_fresh(&rig));
 	assert_string_equal(reflector_trouble(rig.r), "");
-	/* without a bookmark: after a while */
+	/* without a bookmark: a watch that only opens proves nothing after one that failed */
 	pass(&rig, 200 * SEC);
 	done(&rig, 0, "", STR(""));
 	(void)next_request(&rig);
 	head(&rig, PB_WATCH);
 	assert_false(turn(&rig));
-	pass(&rig, 9 * SEC);
+	pass(&rig, 60 * SEC);
+	assert_false(turn(&rig));
 	assert_false(is_fresh(&rig));
-	pass(&rig, 2 * SEC);
-	assert_true(is_fresh(&rig));
+	rig_done(&rig);
+}
+
+/* A broken proxy: every watch opens and ends at once, and never says anything. */
+static void watches_that_end_at_once_are_not_believed(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_init(&rig);
+	sync_by_watch_list(&rig);
+	int lists = 0;
+	for (int i = 0; i < 12; i++) {
+		if (i == 0)
+			done(&rig, 200, "", STR(""));
+		(void)next_request(&rig);
+		lists += asks(&rig, "sendInitialEvents");
+		head(&rig, PB_WATCH);
+		done(&rig, 200, "", STR(""));
+		(void)turn(&rig);
+		pass(&rig, 31 * SEC);
+	}
+	(void)turn(&rig);
+	assert_false(is_fresh(&rig));
+	assert_true(lists > 0); /* and all nodes are asked for anew */
 	rig_done(&rig);
 }
 
@@ -702,6 +725,7 @@ int main(void)
 		cmocka_unit_test(sweeps_what_a_new_sync_does_not_name),
 		cmocka_unit_test(resumes_from_bookmarks_and_events),
 		cmocka_unit_test(goes_stale_and_catches_up),
+		cmocka_unit_test(watches_that_end_at_once_are_not_believed),
 		cmocka_unit_test(a_deaf_watch_is_not_believed),
 		cmocka_unit_test(falls_back_to_pages),
 		cmocka_unit_test(starts_pages_over_when_the_token_expires),

@@ -8,7 +8,7 @@ static void compares(void **state)
 		const char *a, *b;
 		bool is_same;
 	} cases[] = {
-		{ "", "", true },     { "a", "a", true },   { "a", "b", false }, { "a", "", false },
+		{ "", "", true },     { "a", "a", true },   { "a", "b", false },  { "a", "", false },
 		{ "a", "aa", false }, { NULL, NULL, true }, { NULL, "a", false },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -30,8 +30,13 @@ static void copies_whole_or_not_at_all(void **state)
 		struct str from;
 		bool fits;
 	} cases[] = {
-		{ { "", 0 }, true },     { { NULL, 0 }, true },    { { "abc", 3 }, true }, { { "abcdefg", 7 }, true },
-		{ { "abcdefgh", 8 }, false }, { { "a\0b", 3 }, false }, { { "abcdefghij", 10 }, false },
+		{ { "", 0 }, true },
+		{ { NULL, 0 }, true },
+		{ { "abc", 3 }, true },
+		{ { "abcdefg", 7 }, true },
+		{ { "abcdefgh", 8 }, false },
+		{ { "a\0b", 3 }, false },
+		{ { "abcdefghij", 10 }, false },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char out[8] = "xxxxxxx";

@@ -22,7 +22,7 @@ static void reads_times(void **state)
 		{ "2026-11-22T10:17:10-05:30", INT64_C(1795362430000) },
 		{ "2024-02-29T00:00:00Z", INT64_C(1709164800000) },
 		{ "2000-02-29T00:00:00Z", INT64_C(951782400000) },
-		{ "2016-12-31T23:59:60Z", INT64_C(1483228800000) }, /* the leap second is the next one's first */
+		{ "2016-12-31T23:59:60Z", INT64_C(1483228800000) },   /* the leap second is the next one's first */
 		{ "0001-01-01T00:00:00Z", INT64_C(-62135596800000) }, /* Go's zero time */
 		{ "9999-12-31T23:59:59Z", INT64_C(253402300799000) },
 	};
@@ -62,6 +62,8 @@ static void refuses_what_is_no_time(void **state)
 		"2026-11-22T15:47:10+02",
 		"-026-11-22T15:47:10Z",
 		"2026-1a-22T15:47:10Z",
+		"9999-12-31T23:59:59-01:00", /* the year 10000 */
+		"0000-01-01T00:59:59+01:00",
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct wall wall = { -7 };
@@ -81,8 +83,8 @@ static void writes_what_it_reads(void **state)
 			    "2026-11-22T15:47:10.007000Z");
 	assert_string_equal(wall_format_micro((struct wall){ -1 }, text), "1969-12-31T23:59:59.999000Z");
 	struct rng rng = { 11 };
-	for (int i = 0; i < 20000; i++) { /* years 1000 to 9999 */
-		struct wall wall = { INT64_C(-30610224000000) + (int64_t)rng_below(&rng, UINT64_C(284012524800000)) };
+	for (int i = 0; i < 20000; i++) { /* years 0000 to 9999 */
+		struct wall wall = { INT64_C(-62167219200000) + (int64_t)rng_below(&rng, UINT64_C(315569520000000)) };
 		struct wall again = { 0 };
 		CHECK(wall_parse(str_of(wall_format_micro(wall, text)), &again), "%s", text);
 		CHECK(again.ms == wall.ms, "%s", text);
@@ -128,10 +130,14 @@ static void refuses_what_is_no_duration(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
-		"",	"5",	  "s",	  ".s",	     "-5s",	  "+5s",    "5 s",	 " 5s",	    "5s ",
-		"5S",	"5d",	  "1..5s", "1.5.5s", "1e3s",	  "0x5s",   "5m3",	 "nan",	    "inf",
-		"00",	"87800h", "100000000000000000000000000000h", "1h-30m", "5msx",
-		"11111111111111111111111111111111111111111111111111111111111111111s", /* 66 bytes */
+		"",       "5",      "s",
+		".s",     "-5s",    "+5s",
+		"5 s",    " 5s",    "5s ",
+		"5S",     "5d",     "1..5s",
+		"1.5.5s", "1e3s",   "0x5s",
+		"5m3",    "nan",    "inf",
+		"00",     "87800h", "100000000000000000000000000000h",
+		"1h-30m", "5msx",   "11111111111111111111111111111111111111111111111111111111111111111s", /* 66 bytes */
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		int64_t ms = -7;
@@ -158,9 +164,12 @@ static void whole_seconds_survive_the_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_times),	   cmocka_unit_test(refuses_what_is_no_time),
-		cmocka_unit_test(writes_what_it_reads), cmocka_unit_test(reads_durations),
-		cmocka_unit_test(refuses_what_is_no_duration), cmocka_unit_test(whole_seconds_survive_the_round_trip),
+		cmocka_unit_test(reads_times),
+		cmocka_unit_test(refuses_what_is_no_time),
+		cmocka_unit_test(writes_what_it_reads),
+		cmocka_unit_test(reads_durations),
+		cmocka_unit_test(refuses_what_is_no_duration),
+		cmocka_unit_test(whole_seconds_survive_the_round_trip),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
