@@ -1,7 +1,7 @@
 #!/bin/bash
 # Everything that can be tested without a real cluster or cloud; see CONTRIBUTING.md. The last line is
 # "N passed, N failed", counting test cases and steps; the exit status is 0 when none failed.
-#   check.sh [STEP...]      only these steps: gcc tests clang format cppcheck tidy release sim functional
+#   check.sh [STEP...]      only these steps: gcc tests simsan clang format cppcheck tidy release sim functional
 # Environment: JOBS (number of processors), CHECK_DIR (build-check), SEEDS (1000)
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -73,6 +73,9 @@ unit_tests() {
 	python3 scripts/junit_counts.py "$DIR/gcc/meson-logs/testlog.junit.xml" >"$COUNTS"
 	return $rc
 }
+simulation_sanitized() {
+	"$DIR/gcc/sim/sim-run" --seeds 40 --hours 24 --jobs "$JOBS"
+}
 format() {
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror
 }
@@ -97,6 +100,7 @@ functional() {
 
 step gcc "builds without a warning: gcc, sanitizers" build_gcc
 step tests "unit tests, fuzz corpus, lint (sanitized)" unit_tests
+step simsan "simulation, sanitized: 40 seeds x 24 virtual hours" simulation_sanitized
 step clang "builds without a warning: clang" build_clang
 step format "clang-format" format
 mkdir -p "$DIR/cppcheck"

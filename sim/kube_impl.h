@@ -3,6 +3,8 @@
 #ifndef MAH_SIM_KUBE_IMPL_H
 #define MAH_SIM_KUBE_IMPL_H
 
+#include "base/err.h"
+#include "base/rand.h"
 #include "sim/kube.h"
 #include "sim/kube_node.h"
 #include "sim/kube_pb.h"

@@ -363,7 +363,7 @@ void laws_act(void *ctx, const struct sim_act *act)
 	law_once(run, act);
 	law_proof(run, act);
 	/* A crash, or a pause longer than the Lease, at any point: right after an act is the most interesting one. */
-	if (run->now.mono.ms >= run->calm_from.ms)
+	if (run->now.mono.ms >= run->calm_from.ms || run->opts.script != SCRIPT_NONE)
 		return;
 	if (rng_chance(&run->rng, 0.05)) {
 		run->must_crash = true;

@@ -99,6 +99,21 @@ static bool parse(int argc, char **argv, struct opts *opts)
 	return opts->seeds > 0 && opts->hours > 0 && opts->jobs > 0 && opts->jobs <= 64 && optind == argc;
 }
 
+/* Waits for all jobs. How many did not end well: a sanitizer speaks after the last seed, too. */
+static long unclean_ends(void)
+{
+	long count = 0;
+	int status = 0;
+	pid_t pid = 0;
+	while ((pid = wait(&status)) > 0 || errno == EINTR) {
+		if (pid > 0 && status != 0) {
+			(void)fprintf(stderr, "a job ended with status %#x\n", (unsigned)status);
+			count++;
+		}
+	}
+	return count;
+}
+
 static double seconds(void)
 {
 	struct timespec at;
@@ -140,8 +155,7 @@ int main(int argc, char **argv)
 		total.broken += one.broken;
 		add(&total.stats, &one.stats);
 	}
-	while (wait(NULL) > 0 || errno == EINTR)
-		;
+	total.broken += unclean_ends();
 	double took = seconds() - began;
 	printf("%ld seeds of %ld hours: %ld violated a law\n", total.done, opts.hours, total.broken);
 	printf("%llu faults, %llu crashes, %llu freezes; %llu acts, %llu requests, %llu turns, %llu events\n",

@@ -18,8 +18,8 @@ struct request {
 	uint64_t stream; /* of the world; 0: none yet */
 	bool is_stream;  /* asked as one */
 	bool is_endless; /* answered as one: its end comes as a message of its own */
-	bool is_arrived;
-	bool is_torn; /* cancelled, timed out, answered: what still comes is dropped */
+	bool is_last;    /* of its sender: it crashes when this has arrived */
+	bool is_torn;    /* cancelled, timed out, answered: what still comes is dropped */
 	int64_t silence_ms;
 	struct mono heard;   /* of a stream */
 	struct mono last_at; /* bytes of a stream keep their order */
@@ -143,6 +143,12 @@ static void port_start(void *ctx, uint64_t id, const struct http_request *asked,
 	struct replica *replica = ctx;
 	struct run *run = replica->run;
 	laws_leaving(run, replica, asked);
+	bool is_crash_point = scenario_is_crash_point(run, replica, asked);
+	if (is_crash_point && run->opts.is_crash_before) {
+		run->must_crash = true;
+		run->crash_replica = replica->index;
+		return;
+	}
 	run->stats.requests++;
 	struct request *request = xcalloc(1, sizeof *request);
 	*request = (struct request){ .next = run->requests,
@@ -150,6 +156,7 @@ static void port_start(void *ctx, uint64_t id, const struct http_request *asked,
 				     .generation = replica->generation,
 				     .id = id,
 				     .is_stream = asked->silence_ms > 0,
+				     .is_last = is_crash_point,
 				     .silence_ms = asked->silence_ms,
 				     .method = xstrdup(asked->method),
 				     .target = xstrdup(target_of(asked->url)),
@@ -241,7 +248,7 @@ static const char *header_of(const struct sim_request *asked, const char *name)
 
 static void arrive(struct run *run, struct request *request)
 {
-	request->is_arrived = true; /* also when its sender is dead by now: it has left */
+	/* Also when its sender is dead by now: it has left. */
 	struct sim_request asked = { .method = request->method,
 				     .target = request->target,
 				     .client = run->replicas[request->replica].name,
@@ -251,6 +258,10 @@ static void arrive(struct run *run, struct request *request)
 	struct sim_response response;
 	sim_response_init(&response);
 	world_http(run->world, run->now, &asked, &response);
+	if (request->is_last) {
+		run->must_crash = true;
+		run->crash_replica = request->replica;
+	}
 	if (request->is_torn) {
 		if (response.stream != 0)
 			world_stream_closed(run->world, response.stream);
@@ -416,9 +427,6 @@ void net_deliver(struct run *run)
 		deliver(run, message);
 		message_free(run, message);
 		run->stats.events++;
-		if (run->must_crash) {
-			run->must_crash = false;
-			replica_crash(run, run->crash_replica, 1000 + (int64_t)rng_below(&run->rng, 60000));
-		}
+		replica_crash_if_due(run);
 	}
 }

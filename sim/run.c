@@ -142,6 +142,14 @@ void replica_freeze(struct run *run, int index, int64_t for_ms)
 	run_trace(run, "fault: %s freezes for %lld s", run->replicas[index].name, (long long)for_ms / 1000);
 }
 
+void replica_crash_if_due(struct run *run)
+{
+	if (!run->must_crash)
+		return;
+	run->must_crash = false;
+	replica_crash(run, run->crash_replica, 1000 + (int64_t)rng_below(&run->rng, 60000));
+}
+
 static void replica_step(struct run *run, struct replica *replica)
 {
 	if (replica->daemon == NULL) {
@@ -158,7 +166,7 @@ static void replica_step(struct run *run, struct replica *replica)
 		replica->next_turn.ms = due;
 	if (replica->next_turn.ms <= run->now.mono.ms) /* woken by its own doing: the next millisecond will do */
 		replica->next_turn.ms = run->now.mono.ms + 1;
-	bool is_late = replica->stopping_since.ms != 0 && run->now.mono.ms - replica->stopping_since.ms > 10 * SEC;
+	bool is_late = replica->stopping_since.ms != 0 && run->now.mono.ms - replica->stopping_since.ms > 15 * SEC;
 	if (daemon_is_stopped(replica->daemon) || is_late)
 		replica_crash(run, replica->index, 5 * SEC);
 }
@@ -196,6 +204,11 @@ static void run_init(struct run *run, const struct run_opts *opts)
 	world.masters = masters[rng_below(&run->rng, COUNT(masters))];
 	world.workers = 1 + (int)rng_below(&run->rng, 6);
 	world.extra_workers = rng_chance(&run->rng, 0.3) ? 2 : 0;
+	if (opts->script != SCRIPT_NONE) {
+		world.masters = 3;
+		world.workers = 3;
+		world.extra_workers = 0;
+	}
 	world.base_url = "https://sim.example";
 	world.ctx = run;
 	world.on_act = laws_act;
@@ -209,6 +222,10 @@ static void run_init(struct run *run, const struct run_opts *opts)
 					  .renew_ms = scale * 15 * SEC,
 					  .retry_ms = scale * 5 * SEC };
 	run->replicas_count = rng_chance(&run->rng, 0.2) ? 1 : 2;
+	if (opts->script != SCRIPT_NONE) {
+		run->replicas_count = 2;
+		run->lease = (struct lease_opts){ .duration_ms = 20 * SEC, .renew_ms = 15 * SEC, .retry_ms = 5 * SEC };
+	}
 	for (int i = 0; i < run->replicas_count; i++) {
 		struct replica *replica = &run->replicas[i];
 		*replica = (struct replica){ .run = run, .index = i, .start_at = { run->now.mono.ms + i * 500 } };
@@ -286,8 +303,10 @@ static void run_loop(struct run *run)
 		net_deliver(run);
 		if (run->now.mono.ms >= scenario_next(run->scenario).ms)
 			scenario_step(run);
-		for (int i = 0; i < run->replicas_count && !run->is_broken; i++)
+		for (int i = 0; i < run->replicas_count && !run->is_broken; i++) {
 			replica_step(run, &run->replicas[i]);
+			replica_crash_if_due(run);
+		}
 		laws_event(run);
 		run->stats.events++;
 	}

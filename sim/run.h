@@ -19,6 +19,11 @@ struct run_opts {
 	uint64_t seed;
 	int hours;
 	bool is_verbose; /* print every line as it happens */
+	/* A scripted run instead of faults by the seed: three masters, three workers, two replicas; the kubelet of
+	 * node-1 dies after ten minutes, and nothing but a replacement helps. */
+	enum run_script { SCRIPT_NONE, SCRIPT_IN_PLACE, SCRIPT_RESIZE } script;
+	int crash_at;         /* the leader crashes at the so-many-th request of its repairs; 0: it does not */
+	bool is_crash_before; /* ... right before it leaves; else right after it has arrived */
 };
 
 struct message;
@@ -42,7 +47,8 @@ struct replica {
 
 /* What the scenario knows of a node for the final account. */
 struct run_stats {
-	uint64_t events, requests, turns, acts, crashes, freezes, faults, healed, unhealed, given_up, never_joined;
+	uint64_t repair_requests, events, requests, turns, acts, crashes, freezes, faults, healed, unhealed, given_up,
+		never_joined;
 };
 
 struct run {
@@ -76,6 +82,7 @@ bool run_seed(const struct run_opts *, struct run_stats *out_stats, char *out_vi
 void run_trace(struct run *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void run_violation(struct run *, const char *law, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void replica_freeze(struct run *, int index, int64_t for_ms);
+void replica_crash_if_due(struct run *); /* must_crash: never from inside the replica's own turn */
 void replica_crash(struct run *, int index, int64_t down_ms);
 
 /* net.c: between replicas and the world, with delays, losses and crashes */
@@ -84,21 +91,22 @@ void net_done(struct run *);
 void net_replica_dies(struct run *, struct replica *);
 struct mono net_next(const struct run *);
 void net_deliver(struct run *); /* everything that is due */
-void net_stream_bytes(void *run, uint64_t stream, struct str bytes);
-void net_stream_end(void *run, uint64_t stream, bool is_clean);
+void net_stream_bytes(void *ctx, uint64_t stream, struct str bytes);
+void net_stream_end(void *ctx, uint64_t stream, bool is_clean); /* ctx of both: the run */
 
 /* scenario.c: what goes wrong, and when */
 struct scenario *scenario_new(struct run *);
 void scenario_free(struct scenario *);
 struct mono scenario_next(const struct scenario *);
 void scenario_step(struct run *);
+bool scenario_is_crash_point(struct run *, const struct replica *, const struct http_request *);
 const char *scenario_config(struct run *); /* YAML of the replicas; depends on the seed */
 
 /* laws.c */
 struct laws *laws_new(struct run *);
 void laws_free(struct laws *);
 void laws_leaving(struct run *, struct replica *, const struct http_request *); /* a request leaves a replica */
-void laws_act(void *run, const struct sim_act *);                               /* an act arrives */
+void laws_act(void *ctx, const struct sim_act *);                               /* an act arrives */
 void laws_event(struct run *);                                                  /* after every event */
 void laws_end(struct run *);
 void laws_label_changed(struct run *, bool enabled);

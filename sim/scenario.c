@@ -31,6 +31,10 @@ const char *scenario_config(struct run *run)
 	struct scenario *scenario = run->scenario;
 	bool is_resize = rng_chance(&run->rng, 0.35);
 	bool is_dry = rng_chance(&run->rng, 0.03);
+	if (run->opts.script != SCRIPT_NONE) {
+		is_resize = run->opts.script == SCRIPT_RESIZE;
+		is_dry = false;
+	}
 	(void)snprintf(scenario->config, sizeof scenario->config,
 		       "cluster-name: c418c335-0e52-42fc-bd68-baa8d264e072\n"
 		       "dry-run: %s\n"
@@ -74,6 +78,8 @@ struct scenario *scenario_new(struct run *run)
 	scenario->mean_ms = between(run, 20, 90) * MINUTE;
 	plan_next(run);
 	scenario->next.ms += 5 * MINUTE; /* everybody has started */
+	if (run->opts.script != SCRIPT_NONE)
+		scenario->next.ms = 10 * MINUTE;
 	return scenario;
 }
 
@@ -295,9 +301,43 @@ static void fault_any(struct run *run)
 		fault_node(run);
 }
 
+/* The fault of a scripted run. */
+static void script_step(struct run *run)
+{
+	for (size_t i = 0; i < world_servers_count(run->world); i++) {
+		struct sim_server server;
+		world_server(run->world, i, &server);
+		size_t n = strlen(server.node);
+		if (!server.is_master && n > 2 && strcmp(server.node + n - 2, "-1") == 0) {
+			run_trace(run, "script: kubelet of %s dies", server.node);
+			(void)world_break_kubelet(run->world, run->now, server.node, CURE_REPLACE, 0);
+		}
+	}
+	run->scenario->next.ms = NEVER;
+}
+
+bool scenario_is_crash_point(struct run *run, const struct replica *replica, const struct http_request *request)
+{
+	struct daemon_view view;
+	if (run->opts.script == SCRIPT_NONE || replica->daemon == NULL)
+		return false;
+	daemon_look(replica->daemon, &view);
+	bool is_of_repair = strstr(request->url, "sim.example") != NULL ||
+			    strstr(request->url, "/api/v1/nodes/") != NULL ||
+			    strstr(request->url, "/configmaps") != NULL;
+	if (!is_of_repair || view.ops->count == 0)
+		return false;
+	run->stats.repair_requests++;
+	return run->stats.repair_requests == (uint64_t)run->opts.crash_at;
+}
+
 void scenario_step(struct run *run)
 {
 	struct scenario *scenario = run->scenario;
+	if (run->opts.script != SCRIPT_NONE) {
+		script_step(run);
+		return;
+	}
 	for (int i = 0; i < SIM_SERVICES_COUNT; i++) {
 		if (scenario->fire_at[i].ms != 0 && run->now.mono.ms >= scenario->fire_at[i].ms) {
 			world_trouble(run->world, (enum sim_service)i, &(struct sim_trouble){ 0 });

@@ -212,7 +212,7 @@ static enum MHD_Result answer(struct exchange *exchange)
 static const char *header(const struct sim_request *request, const char *name)
 {
 	/* libmicrohttpd takes a connection that is not const to look into it. */
-	struct MHD_Connection *connection = (struct MHD_Connection *)(uintptr_t)request->headers;
+	struct MHD_Connection *connection = (struct MHD_Connection *)request->headers;
 	const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 	return value != NULL ? value : "";
 }
@@ -436,8 +436,8 @@ static int listen_on(uint16_t port, struct err *err)
 static struct MHD_Daemon *start_daemon(struct serve *serve, const struct serve_opts *opts, int fd)
 {
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
-	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)opts->cert_pem },
-					{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)opts->key_pem },
+	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)opts->cert_pem },
+					{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)opts->key_pem },
 					{ MHD_OPTION_END, 0, NULL } };
 	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
 	bool is_tls = opts->cert_pem != NULL;
@@ -464,7 +464,7 @@ static void make_world(struct serve *serve, const struct serve_opts *opts)
 
 struct serve *serve_new(const struct serve_opts *opts, struct err *err)
 {
-	struct sockaddr_in bound;
+	struct sockaddr_in bound = { 0 };
 	socklen_t bound_n = sizeof bound;
 	int fd = listen_on(opts->port, err);
 	if (fd < 0)
@@ -505,8 +505,11 @@ void serve_free(struct serve *serve)
 		(void)MHD_run(serve->daemon);
 	if (serve->daemon != NULL)
 		MHD_stop_daemon(serve->daemon);
-	while ((exchange = LIST_FIRST(&serve->exchanges)) != NULL)
+	struct exchange *next = NULL;
+	for (exchange = LIST_FIRST(&serve->exchanges); exchange != NULL; exchange = next) {
+		next = LIST_NEXT(exchange, link);
 		exchange_free(exchange);
+	}
 	world_free(serve->world);
 	control_free(serve->control);
 	free(serve);

@@ -129,6 +129,7 @@ struct given {
 	bool wants_help;
 };
 
+/* One option a case. NOLINTNEXTLINE(readability-function-size) */
 static bool take(struct given *given, enum flag id, const char *name, const char *value, struct err *err)
 {
 	struct world_opts *world = &given->opts.world;

@@ -9,8 +9,8 @@
 #include "daemon/daemon.h"
 #include "host/host.h"
 
-#define READ_WINDOW_MS 200      /* watch events are taken in together: wake-ups are the steady cost */
-#define STOP_LIMIT_MS (5 * SEC) /* the Lease is given back by then, or it runs out by itself */
+#define READ_WINDOW_MS 200       /* watch events are taken in together: wake-ups are the steady cost */
+#define STOP_LIMIT_MS (15 * SEC) /* a running act is awaited, the Lease given back; then it runs out by itself */
 
 struct running {
 	struct loop *loop;

@@ -125,19 +125,31 @@ struct masters {
 	bool is_one_under_repair;
 };
 
-static struct masters count_masters(const struct snapshot *snapshot, const struct history *history,
-				    const struct ops *ops)
+/* Unknown is not unhealthy, but a quorum is only counted of masters that are seen to be well. */
+static bool is_well(const struct snapshot *snapshot, const struct node *node)
+{
+	const struct checker *checker = snapshot->checker;
+	bool is_ok = false;
+	for (size_t i = 0; i < checker->count[node->role]; i++) {
+		enum health health = checker->find(checker->ctx, i, node, snapshot->now.wall, NULL);
+		if (health == HEALTH_BAD)
+			return false;
+		is_ok = is_ok || health == HEALTH_OK;
+	}
+	return is_ok;
+}
+
+static struct masters count_masters(const struct snapshot *snapshot, const struct ops *ops)
 {
 	struct masters masters = { 0 };
 	for (size_t i = 0; i < snapshot->nodes_count; i++) {
 		const struct node *node = snapshot->nodes[i];
 		if (node->role != ROLE_MASTER)
 			continue;
-		const struct record *record = history_find(history, node->name);
 		bool is_under_repair = ops_of_node_const(ops, node->name) != NULL;
 		masters.total++;
 		masters.is_one_under_repair = masters.is_one_under_repair || is_under_repair;
-		if (!is_under_repair && (record == NULL || !record->is_bad_now))
+		if (!is_under_repair && is_well(snapshot, node))
 			masters.healthy++;
 	}
 	return masters;
@@ -207,7 +219,7 @@ static void spend_budget(const struct snapshot *snapshot, const struct history *
 			order[count++] = &plan->lines[i];
 	}
 	qsort(order, count, sizeof(struct line *), by_urgency);
-	struct masters masters = count_masters(snapshot, history, ops);
+	struct masters masters = count_masters(snapshot, ops);
 	int limit = limit_of(policy->max_concurrent_repairs, (int)plan->total[ROLE_WORKER]);
 	int used = count_slots(history, ops);
 	for (size_t i = 0; i < count; i++) {

@@ -44,6 +44,8 @@ void decide(const struct snapshot *snapshot, const struct history *history, cons
 		*line = (struct line){ .node = node, .record = record, .detail = "" };
 		ladder_choose(snapshot, history, policy, line);
 	}
+	for (int role = 0; role < ROLES_COUNT; role++)
+		out->bad_count[role] += history->unrecorded_bad[role];
 	out->is_storm = is_storm(out, policy);
 	brake_apply(snapshot, history, policy, ops, can, ctx, arena, out);
 }

@@ -187,26 +187,47 @@ static struct verdict_of_checks judge(struct history *history, const struct snap
 	return verdict;
 }
 
-static void open_case(struct history *history, struct record *record, struct now now, struct rng *rng)
+static bool is_last_rung(const struct record *record, enum rung rung)
+{
+	return record->role == ROLE_WORKER ? rung == RUNG_REPLACE : rung == RUNG_HARD_REBOOT;
+}
+
+static void climbed_in_vain(struct record *record, const struct policy *policy, struct now now)
+{
+	record->attempts++;
+	if (record->role == ROLE_MASTER)
+		record->last_rung = RUNG_NONE;
+	int doublings = record->attempts - 1 < BACKOFF_DOUBLINGS_MAX ? record->attempts - 1 : BACKOFF_DOUBLINGS_MAX;
+	record->next_try.ms = now.mono.ms + (policy->retry_backoff_ms << doublings);
+	if (record->attempts >= policy->max_attempts)
+		record->state = CASE_GIVEN_UP;
+}
+
+static void open_case(struct history *history, struct record *record, const struct policy *policy, struct now now,
+		      struct rng *rng)
 {
 	if (record->case_id[0] == '\0') {
 		(void)snprintf(record->case_id, sizeof record->case_id, "%012llx",
 			       (unsigned long long)(rng_next(rng) & 0xffffffffffff));
 		record->opened = now.mono;
 	}
-	if (record->state == CASE_PROBATION && record->last_rung == RUNG_REPLACE)
-		record->last_rung = RUNG_NONE; /* another machine: the ladder begins anew */
+	bool is_relapse = record->state == CASE_PROBATION;
 	record->state = CASE_OPEN;
 	history->version++;
+	/* A relapse after the last rung: that climb was in vain too, or it would go on like this for ever. */
+	if (is_relapse && is_last_rung(record, record->last_rung)) {
+		record->last_rung = RUNG_NONE;
+		climbed_in_vain(record, policy, now);
+	}
 }
 
 /* Bad: what becomes of the case. */
 static void go_bad(struct history *history, struct record *record, const struct verdict_of_checks *verdict,
-		   struct now now, struct rng *rng)
+		   const struct policy *policy, struct now now, struct rng *rng)
 {
 	record->ok_since.ms = 0;
 	if (verdict->is_unhealthy && (record->state == CASE_SUSPECT || record->state == CASE_PROBATION))
-		open_case(history, record, now, rng);
+		open_case(history, record, policy, now, rng);
 }
 
 /* Content: what becomes of the case. May erase the record. */
@@ -257,12 +278,14 @@ static void observe_node(struct history *history, const struct snapshot *snapsho
 		}
 	}
 	struct verdict_of_checks verdict = judge(history, snapshot, node, &record);
-	if (record == NULL)
+	if (record == NULL) {
+		history->unrecorded_bad[node->role] += verdict.is_bad;
 		return;
+	}
 	record->is_bad_now = verdict.is_bad;
 	record->is_unhealthy = verdict.is_unhealthy;
 	if (verdict.is_bad)
-		go_bad(history, record, &verdict, snapshot->now, rng);
+		go_bad(history, record, &verdict, policy, snapshot->now, rng);
 	else if (verdict.is_ok && !has_op(ops, record))
 		go_ok(history, record, policy, snapshot->now);
 }
@@ -286,6 +309,7 @@ void history_observe(struct history *history, const struct snapshot *snapshot, c
 {
 	if (!snapshot->is_nodes_fresh)
 		return;
+	memset(history->unrecorded_bad, 0, sizeof history->unrecorded_bad);
 	observe_gone(history, snapshot, ops);
 	for (size_t i = 0; i < snapshot->nodes_count; i++) {
 		if (policy->is_enabled[snapshot->nodes[i]->role])
@@ -299,22 +323,6 @@ void history_began(struct history *history, struct record *record, enum rung run
 	size_t n = strlen(record->tried);
 	(void)snprintf(record->tried + n, sizeof record->tried - n, "%s%s", n > 0 ? "," : "", rung_name(rung));
 	history->version++;
-}
-
-static bool is_last_rung(const struct record *record, enum rung rung)
-{
-	return record->role == ROLE_WORKER ? rung == RUNG_REPLACE : rung == RUNG_HARD_REBOOT;
-}
-
-static void climbed_in_vain(struct record *record, const struct policy *policy, struct now now)
-{
-	record->attempts++;
-	if (record->role == ROLE_MASTER)
-		record->last_rung = RUNG_NONE;
-	int doublings = record->attempts - 1 < BACKOFF_DOUBLINGS_MAX ? record->attempts - 1 : BACKOFF_DOUBLINGS_MAX;
-	record->next_try.ms = now.mono.ms + (policy->retry_backoff_ms << doublings);
-	if (record->attempts >= policy->max_attempts)
-		record->state = CASE_GIVEN_UP;
 }
 
 void history_ended(struct history *history, struct record *record, const struct policy *policy, const struct op *op,

@@ -297,12 +297,16 @@ void op_hear(struct op *op, struct now now, struct rng *rng, const struct answer
 		move_on(op, op->at + 1, now);
 		break;
 	case V_AGAIN:
+		assert(!step->is_once); /* an act is not polled */
 		op->tries = 0;
 		op->state = OP_DUE;
 		op->due = (struct mono){ now.mono.ms + (step->poll_ms > 0 ? step->poll_ms : STEP_POLL_DEFAULT_MS) };
 		break;
 	case V_RETRY:
-		retry(op, now, rng, answer);
+		if (step->is_once && answer->status < 400) /* taken, but not understood: it may have been done */
+			back_to_look(op, now.mono, answer->retry_after_ms);
+		else
+			retry(op, now, rng, answer);
 		break;
 	case V_GOTO:
 		assert(op->next != NULL);

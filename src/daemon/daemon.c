@@ -182,11 +182,32 @@ static int64_t next_due(const struct daemon *daemon)
 	return due_ms > now_ms ? due_ms : now_ms + 1; /* whatever was due now has had its turn */
 }
 
+/* The Lease is given back when no act is under way any more: its end must come before somebody else may lead. Running
+ * repairs stay in the journal, and the next leader goes on with them. */
+static void stop_turn(struct daemon *daemon)
+{
+	if (!daemon->is_stopping || daemon->lease.is_releasing)
+		return;
+	for (size_t i = 0; i < daemon->ops.count; i++) {
+		if (daemon->ops.list[i].call != 0)
+			return;
+	}
+	bool is_unsaved = daemon->dirty != daemon->saved && lease_leads(&daemon->lease, daemon->now.mono) &&
+			  daemon->is_journal_loaded && daemon->journal_failures == 0;
+	if (daemon->writing != 0 || is_unsaved) {
+		daemon->journal_due = daemon->now.mono;
+		return;
+	}
+	journal_forget(daemon);
+	lease_release(&daemon->lease, daemon->now);
+}
+
 int64_t daemon_turn(struct daemon *daemon, struct now now)
 {
 	arena_reset(&daemon->arena);
 	take_time(daemon, now);
 	hand_out(daemon);
+	stop_turn(daemon);
 	kube_watch_turn(daemon);
 	kube_lease_turn(daemon);
 	if (!daemon->is_stopping)
@@ -206,8 +227,8 @@ void daemon_stop(struct daemon *daemon, struct now now)
 	daemon->is_stopping = true;
 	LOG(daemon->opts.log, LOG_INFO, "daemon", "stopping; giving the Lease back",
 	    { "identity", daemon->lease.opts.identity });
-	journal_forget(daemon); /* running repairs stay in the journal: the next leader goes on with them */
-	lease_release(&daemon->lease, now);
+	daemon->now = now;
+	stop_turn(daemon);
 }
 
 bool daemon_is_stopped(const struct daemon *daemon)

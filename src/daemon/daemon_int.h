@@ -147,7 +147,7 @@ void journal_forget(struct daemon *); /* leadership is gone: what we hold is no 
 
 /* events.c */
 void event_tell(struct daemon *, const char *node, const char *uid, bool is_warning, const char *reason,
-	       const char *action, const char *fmt, ...) PRINTF(7, 8);
+		const char *action, const char *fmt, ...) PRINTF(7, 8);
 void events_turn(struct daemon *);
 void events_heard(struct daemon *, const struct call *);
 

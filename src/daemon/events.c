@@ -10,7 +10,7 @@
 #define EVENT_RETRY_MS (5 * SEC)
 
 void event_tell(struct daemon *daemon, const char *node, const char *uid, bool is_warning, const char *reason,
-	       const char *action, const char *fmt, ...)
+		const char *action, const char *fmt, ...)
 {
 	if (daemon->events_count == EVENTS_QUEUE_MAX) { /* the oldest is the least interesting by now */
 		daemon->events_first = (daemon->events_first + 1) % EVENTS_QUEUE_MAX;

@@ -55,8 +55,8 @@ static void tell_hold(struct daemon *daemon, const struct line *line)
 	if (line->hold == HOLD_DURATION || line->hold == HOLD_STANDBY || !daemon->is_journal_safe)
 		return;
 	event_tell(daemon, line->node->name, line->node->uid, line->hold == HOLD_GIVEN_UP, "RepairHeld", "Hold",
-		  "%s: %s%s%s%s", hold_name(line->hold), hold_help(line->hold), line->detail[0] != '\0' ? " (" : "",
-		  line->detail, line->detail[0] != '\0' ? ")" : "");
+		   "%s: %s%s%s%s", hold_name(line->hold), hold_help(line->hold), line->detail[0] != '\0' ? " (" : "",
+		   line->detail, line->detail[0] != '\0' ? ")" : "");
 }
 
 static void tell_begin(struct daemon *daemon, const struct op *op, const struct record *record)
@@ -65,8 +65,8 @@ static void tell_begin(struct daemon *daemon, const struct op *op, const struct 
 	    { "rung", rung_name(op->rung) }, { "server", op->facts.server },
 	    { "check", record != NULL ? record->check : NULL }, { "witness", record != NULL ? record->why : NULL });
 	event_tell(daemon, op->facts.node, op->facts.node_uid, true, "RepairStarted", rung_event(op->rung),
-		  "%s of server %s: %s %s", rung_name(op->rung), op->facts.server, record != NULL ? record->check : "",
-		  record != NULL ? record->why : "");
+		   "%s of server %s: %s %s", rung_name(op->rung), op->facts.server, record != NULL ? record->check : "",
+		   record != NULL ? record->why : "");
 }
 
 static void tell_end(struct daemon *daemon, const struct op *op)
@@ -78,8 +78,8 @@ static void tell_end(struct daemon *daemon, const struct op *op)
 	    { "newServer", op->facts.new_server[0] != '\0' ? op->facts.new_server : NULL },
 	    { "why", op->note[0] != '\0' ? op->note : NULL });
 	event_tell(daemon, op->facts.node, op->facts.node_uid, !is_done, is_done ? "RepairSucceeded" : "RepairFailed",
-		  rung_event(op->rung), "%s of server %s %s%s%s", rung_name(op->rung), op->facts.server,
-		  op_state_name(op->state), op->note[0] != '\0' ? ": " : "", op->note);
+		   rung_event(op->rung), "%s of server %s %s%s%s", rung_name(op->rung), op->facts.server,
+		   op_state_name(op->state), op->note[0] != '\0' ? ": " : "", op->note);
 }
 
 /* ---- beginning and ending ------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ static void op_end(struct daemon *daemon, struct op *op)
 		record->shown_hold = HOLD_NONE;
 		if (record->state == CASE_GIVEN_UP)
 			event_tell(daemon, record->node, record->uid, true, "RepairGivenUp", rung_event(RUNG_GIVE_UP),
-				  "%s (tried %s)", rung_help(RUNG_GIVE_UP), record->tried);
+				   "%s (tried %s)", rung_help(RUNG_GIVE_UP), record->tried);
 	}
 	ops_remove(&daemon->ops, op);
 	daemon->tidy_due.ms = daemon->now.mono.ms + TIDY_PAUSE_MS;
@@ -318,7 +318,8 @@ static void ops_turn(struct daemon *daemon, const struct snapshot *snapshot)
 					  : brake_cancel(snapshot, &daemon->history, &daemon->opts.config->policy, op);
 		if (why != NULL)
 			(void)op_cancel(op, why); /* false: committed, it is finished instead */
-		op_walk(daemon, snapshot, op);
+		if (!daemon->is_stopping)
+			op_walk(daemon, snapshot, op);
 		(void)ops_may_enter(&daemon->ops, op); /* gives the lock back when it has left the exclusive steps */
 		if (op_is_over(op))
 			op_end(daemon, op);

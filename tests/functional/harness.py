@@ -147,15 +147,17 @@ class World:
         return self.object(NODES + "/" + name)
 
     def is_ready(self, name):
-        node = self.node(name)
-        if not node:
-            return False
-        return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
+        return self._is_ready(self.node(name))
+
+    @staticmethod
+    def _is_ready(node):
+        conditions = node["status"]["conditions"] if node else []
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
     def is_well(self, name):
         """Ready, and nothing is left on it of a repair."""
         node = self.node(name)
-        return self.is_ready(name) and not node["spec"].get("unschedulable") and not self.marks(node)
+        return self._is_ready(node) and not node["spec"].get("unschedulable") and not self.marks(node)
 
     @staticmethod
     def marks(node):

@@ -163,14 +163,24 @@ static void fill(struct rng *rng, struct book *book)
 
 static void same_facts(const struct op_facts *a, const struct op_facts *b)
 {
-#define SAME(member) assert_string_equal(a->member, b->member);
-	SAME(node)
-	SAME(node_uid)
-	SAME(boot_id)
-	SAME(machine_id) SAME(server) SAME(server_name) SAME(new_server) SAME(cluster) SAME(group) SAME(stack)
-		SAME(resource) SAME(baseline) SAME(volume) SAME(case_id)
+#define SAME(member) assert_string_equal(a->member, b->member)
+	SAME(node);
+	SAME(node_uid);
+	SAME(boot_id);
+	SAME(machine_id);
+	SAME(server);
+	SAME(server_name);
+	SAME(new_server);
+	SAME(cluster);
+	SAME(group);
+	SAME(stack);
+	SAME(resource);
+	SAME(baseline);
+	SAME(volume);
+	SAME(case_id);
+
 #undef SAME
-			assert_int_equal(a->count, b->count);
+	assert_int_equal(a->count, b->count);
 	assert_int_equal(a->newest, b->newest);
 	assert_int_equal(a->is_worker, b->is_worker);
 	assert_int_equal(a->has_cordoned, b->has_cordoned);
@@ -180,16 +190,32 @@ static void same_facts(const struct op_facts *a, const struct op_facts *b)
 
 static void same_record(const struct record *a, const struct record *b)
 {
-#define SAME(member) assert_string_equal(a->member, b->member);
-	SAME(node)
-	SAME(uid)
-	SAME(case_id)
-	SAME(why) SAME(check) SAME(last_note) SAME(tried)
+#define SAME(member) assert_string_equal(a->member, b->member)
+	SAME(node);
+	SAME(uid);
+	SAME(case_id);
+	SAME(why);
+	SAME(check);
+	SAME(last_note);
+	SAME(tried);
+
 #undef SAME
-#define SAME(member) assert_int_equal(a->member, b->member);
-		SAME(role) SAME(state) SAME(last_rung) SAME(has_acted) SAME(is_climbing) SAME(rung_tries) SAME(attempts)
-			SAME(first_seen.ms) SAME(opened.ms) SAME(ok_since.ms) SAME(next_try.ms)
-				SAME(repaired.ms) for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++) SAME(bad_since[i].ms)
+#define SAME(member) assert_int_equal(a->member, b->member)
+	SAME(role);
+	SAME(state);
+	SAME(last_rung);
+	SAME(has_acted);
+	SAME(is_climbing);
+	SAME(rung_tries);
+	SAME(attempts);
+	SAME(first_seen.ms);
+	SAME(opened.ms);
+	SAME(ok_since.ms);
+	SAME(next_try.ms);
+	SAME(repaired.ms);
+	for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++)
+		SAME(bad_since[i].ms);
+
 #undef SAME
 }
 

@@ -103,6 +103,7 @@ struct ask_case {
 		ACT(r, "reboot", "POST", SERVER "/action", "{\"reboot\":{\"type\":\"" type "\"}}"),                    \
 		GET(r, "wait-server", SERVER), { r, "wait-ready", ASK_NODE, NULL, NULL, NULL, false },                 \
 		UNCORDON_ASKS(r)
+#define TWINS "/servers/detail?limit=1000&name=%5Ek8s-abc-node-1%24"
 #define SIBLINGS "/servers/detail?limit=1000&name=%5Ek8s-abc-node-%5B0-9%5D%2B%24"
 
 static const struct ask_case ask_cases[] = {
@@ -117,6 +118,7 @@ static const struct ask_case ask_cases[] = {
 	OFF_ASKS(&recipe_replace_in_place),
 	GET(&recipe_replace_in_place, "find-resource",
 	    "/stacks/" STACK "/resources?nested_depth=2&type=OS::Nova::Server"),
+	GET(&recipe_replace_in_place, "find-twin", TWINS),
 	ACT(&recipe_replace_in_place, "mark-unhealthy", "PATCH", "/stacks/" RES,
 	    "{\"mark_unhealthy\":true,\"resource_status_reason\":\"Mark resource unhealthy by autohealing service\"}"),
 	GET(&recipe_replace_in_place, "look-update", STACK_PATH),
@@ -255,6 +257,8 @@ struct hear_case {
 	"\",\"links\":[{\"rel\":\"stack\",\"href\":\"http://h/v1/p/stacks/a/b\"},{\"rel\":\"self\",\"href\":"          \
 	"\"http://h/heat/v1/p/stacks/k8s-abc-m/0aee/resources/kube-minion\"}]}]}"
 #define SIB(name, id, status) "{\"id\":\"" id "\",\"name\":\"" name "\",\"status\":\"" status "\"}"
+#define BORN(name, id, hour)                                                                                           \
+	"{\"id\":\"" id "\",\"name\":\"" name "\",\"status\":\"ACTIVE\",\"created\":\"2026-11-22T" hour ":00:00Z\"}"
 #define SERVERS(list) "{\"servers\":[" list "]}"
 
 #define COMMON(r, step)                                                                                                \
@@ -369,8 +373,12 @@ static const struct hear_case hear_cases[] = {
 	{ &recipe_replace_in_place, "stack-idle", 200, STACK_IS("DELETE_IN_PROGRESS", T1), V_FAIL, NULL, NULL },
 	{ &recipe_replace_in_place, "stack-idle", 200, STACK_IS("CREATE_FAILED", T1), V_FAIL, NULL, NULL },
 	READ(&recipe_replace_in_place, "find-resource"),
-	{ &recipe_replace_in_place, "find-resource", 200, RESOURCES(SRV), V_NEXT, NULL, NULL },
-	{ &recipe_replace_in_place, "find-resource", 200, RESOURCES(NEW), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "find-resource", 200, RESOURCES(SRV), V_GOTO, "mark-unhealthy", NULL },
+	{ &recipe_replace_in_place, "find-resource", 200, RESOURCES(NEW), V_GOTO, "find-twin", NULL },
+	COMMON(&recipe_replace_in_place,
+	       "find-twin"), /* new_server is set: a twin was replaced before, once is enough */
+	{ &recipe_replace_in_place, "find-twin", 200, SERVERS(SIB("k8s-abc-node-1", NEW, "ACTIVE")), V_FAIL, NULL,
+	  NULL },
 	COMMON(&recipe_replace_in_place, "mark-unhealthy"),
 	{ &recipe_replace_in_place, "mark-unhealthy", 200, "null", V_NEXT, NULL, NULL },
 	{ &recipe_replace_in_place, "mark-unhealthy", 404, NULL, V_FAIL, NULL, NULL },
@@ -516,6 +524,40 @@ static void test_hears(void **state)
 	}
 }
 
+/* The Node's server is not in the stack: a failed replacement has left another one of its name there, or nothing. */
+static void test_find_twin(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *servers;
+		enum verdict verdict;
+		const char *server; /* what is to be replaced now */
+	} cases[] = {
+		{ SERVERS(""), V_FAIL, SRV },
+		{ "{}", V_FAIL, SRV },
+		{ SERVERS(SIB("k8s-abc-node-1", SRV, "ACTIVE")), V_FAIL, SRV },
+		{ SERVERS(SIB("k8s-abc-node-1", NEW, "DELETED")), V_FAIL, SRV },
+		{ SERVERS(SIB("k8s-abc-node-11", NEW, "ACTIVE")), V_FAIL, SRV },
+		{ SERVERS(SIB("k8s-abc-node-1", SRV, "SHUTOFF") "," SIB("k8s-abc-node-1", NEW, "ERROR")), V_GOTO, NEW },
+		/* of several the youngest, wherever it stands in the list */
+		{ SERVERS(BORN("k8s-abc-node-1", NEW, "12") "," BORN("k8s-abc-node-1", "older", "11")), V_GOTO, NEW },
+		{ SERVERS(BORN("k8s-abc-node-1", "older", "11") "," BORN("k8s-abc-node-1", NEW, "12")), V_GOTO, NEW },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct op op = op_at(&recipe_replace_in_place, "find-twin");
+		op.facts.new_server[0] = '\0';
+		(void)TEXT_COPY(op.facts.baseline, "of the old one");
+		print_message("# %s\n", cases[i].servers);
+		assert_int_equal(hear(&op, 200, cases[i].servers), cases[i].verdict);
+		assert_string_equal(op.facts.server, cases[i].server);
+		if (cases[i].verdict == V_FAIL)
+			continue;
+		assert_text(op.next, "look-stop", "find-twin");
+		assert_string_equal(op.facts.new_server, SRV);
+		assert_string_equal(op.facts.baseline, "");
+	}
+}
+
 /* What the answers leave in the facts. */
 static void test_facts_kept(void **state)
 {
@@ -533,11 +575,14 @@ static void test_facts_kept(void **state)
 	assert_int_equal(hear(&op, 200, VOLUMES(VOLUME("vol-9", "/dev/vdb", "false"))), V_NEXT);
 	assert_string_equal(op.facts.volume, "vol-9");
 	op = op_at(&recipe_replace_in_place, "find-resource");
-	assert_int_equal(hear(&op, 200, RESOURCES(SRV)), V_NEXT);
+	assert_int_equal(hear(&op, 200, RESOURCES(SRV)), V_GOTO);
 	assert_string_equal(op.facts.resource, "k8s-abc-m/0aee/resources/kube-minion");
 	op = op_at(&recipe_replace_in_place, "look-update");
 	assert_int_equal(hear(&op, 200, STACK_IS("UPDATE_COMPLETE", T1)), V_NEXT);
 	assert_string_equal(op.facts.baseline, "2026-11-22T16:00:00Z");
+	op = op_at(&recipe_replace_in_place, "find-resource");
+	assert_int_equal(hear(&op, 200, RESOURCES(NEW)), V_GOTO);
+	assert_string_equal(op.facts.resource, "");
 	op = op_at(&recipe_replace_in_place, "check-resource");
 	op.facts.new_server[0] = '\0';
 	assert_int_equal(hear(&op, 200, "{\"resource\":{\"physical_resource_id\":\"" NEW "\"}}"), V_NEXT);
@@ -925,13 +970,21 @@ static void test_crash_after_intent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_asks),         cmocka_unit_test(test_tables),
-		cmocka_unit_test(test_other_asks),   cmocka_unit_test(test_hears),
-		cmocka_unit_test(test_facts_kept),   cmocka_unit_test(test_find_stack),
-		cmocka_unit_test(test_cordon_looks), cmocka_unit_test(test_rebooted),
-		cmocka_unit_test(test_replaced),     cmocka_unit_test(test_repair),
-		cmocka_unit_test(test_facts),        cmocka_unit_test(test_report),
-		cmocka_unit_test(test_lost_answer),  cmocka_unit_test(test_crash_after_intent),
+		cmocka_unit_test(test_asks),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_other_asks),
+		cmocka_unit_test(test_hears),
+		cmocka_unit_test(test_find_twin),
+		cmocka_unit_test(test_facts_kept),
+		cmocka_unit_test(test_find_stack),
+		cmocka_unit_test(test_cordon_looks),
+		cmocka_unit_test(test_rebooted),
+		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_repair),
+		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_lost_answer),
+		cmocka_unit_test(test_crash_after_intent),
 	};
 	arena_init(&arena);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
