@@ -85,7 +85,7 @@ cpp_check() {
 		--enable=warning,performance,portability --cppcheck-build-dir="$DIR/cppcheck" \
 		--suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck --suppress=ctunullpointer \
 		--suppress=internalAstError --library=posix,gnu --library=tests/lint/cppcheck.cfg \
-		--file-filter='*/src/*' --file-filter='*/sim/*'
+		--file-filter="$PWD/src/*" --file-filter="$PWD/sim/*"
 }
 tidy() {
 	[ -e "$DIR/clang/build.ninja" ] || CC=clang configure "$DIR/clang" || return 1

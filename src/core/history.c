@@ -119,8 +119,11 @@ static void close_case(struct history *history, struct record *record, struct no
 
 /* Since when, for our clock: the transition's time, but never before the last view in which it was content, and never
  * in the future. */
-static struct mono began(const struct history *history, struct now now, struct wall since)
+static struct mono began(const struct history *history, const struct snapshot *snapshot, struct wall since)
 {
+	struct now now = snapshot->now;
+	if (snapshot->has_clock_jumped && history->observed.ms != 0)
+		return now.mono; /* the two clocks cannot be compared right now, and it has only just been seen */
 	int64_t age_ms = since.ms > 0 ? now.wall.ms - since.ms : 0;
 	if (age_ms < 0)
 		age_ms = 0;
@@ -170,7 +173,7 @@ static struct verdict_of_checks judge(struct history *history, const struct snap
 			continue;
 		struct mono *since = &(*record)->bad_since[i];
 		if (since->ms == 0)
-			*since = began(history, snapshot->now, finding.since);
+			*since = began(history, snapshot, finding.since);
 		int64_t bad_ms = snapshot->now.mono.ms - since->ms;
 		int64_t watched_ms = snapshot->now.mono.ms - (*record)->first_seen.ms;
 		int64_t watch_ms =

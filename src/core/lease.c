@@ -60,12 +60,17 @@ static enum lease_do give_back(struct lease *lease, struct now now)
 	return send(lease, now, LEASE_UPDATE);
 }
 
-enum lease_do lease_poll(struct lease *lease, struct now now, struct rng *rng)
+void lease_expire(struct lease *lease, struct now now)
 {
 	if (lease->is_leader && now.mono.ms >= lease->renewed.ms + lease->opts.renew_ms) {
 		lease->is_leader = false; /* the deadline has passed: stop acting at once */
 		lease->must_read = true;
 	}
+}
+
+enum lease_do lease_poll(struct lease *lease, struct now now, struct rng *rng)
+{
+	lease_expire(lease, now);
 	if (lease->doing != LEASE_WAIT || now.mono.ms < lease->due.ms)
 		return LEASE_WAIT;
 	if (lease->is_releasing)

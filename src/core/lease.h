@@ -49,6 +49,8 @@ void lease_init(struct lease *, const struct lease_opts *, struct now);
 /* What to do now; for CREATE and UPDATE the record to write is lease->wanted. Also ends leadership when the renew
  * deadline has passed: look at lease_leads() after it. */
 enum lease_do lease_poll(struct lease *, struct now, struct rng *);
+/* Only the deadline: for as long as nothing can be asked. */
+void lease_expire(struct lease *, struct now);
 /* The answer to it: HTTP status (0: none), and the record that came back (GET, successful PUT/POST) or NULL. */
 void lease_heard(struct lease *, struct now, struct rng *, int status, const struct lease_record *);
 /* A clean stop: the next poll gives the lease back (holder "", duration 1 s). */

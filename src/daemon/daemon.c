@@ -103,7 +103,7 @@ static void take_time(struct daemon *daemon, struct now now)
 	int64_t jump_ms = walked_ms - ran_ms;
 	if (jump_ms > CLOCK_JUMP_MS || jump_ms < -CLOCK_JUMP_MS) {
 		char text[DURATION_TEXT_BYTES];
-		LOG(daemon->opts.log, LOG_WARN, "clock", "the clock jumped; nothing is begun for a minute",
+		LOG(daemon->opts.log, LOG_WARN, "clock", "the clock jumped; nothing is begun for a while",
 		    { "direction", jump_ms > 0 ? "forward" : "back" },
 		    { "by", duration_format(jump_ms > 0 ? jump_ms : -jump_ms, text) });
 		daemon->jumped = now.mono;

@@ -69,6 +69,7 @@ struct daemon {
 	struct proc_answer exec_answer;
 	struct buf exec_out, exec_errors;
 	char access_trouble[240];
+	char lease_trouble[240];
 
 	struct lease lease;
 	json_t *lease_object; /* as last read */

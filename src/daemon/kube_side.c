@@ -7,6 +7,7 @@
 
 #define LEASE_TIMEOUT_MS (5 * SEC)
 #define CLOCK_AGREES_MS (10 * SEC) /* the Date header has seconds, and the answer took its time */
+#define CREDENTIAL_WAIT_MS (1 * SEC)
 #define EXEC_OUTPUT_BYTES_MAX ((size_t)256 * 1024)
 
 static void exec_done(void *sink, uint64_t id, const struct proc_answer *answer)
@@ -45,6 +46,8 @@ bool kube_is_ready(struct daemon *daemon)
 		access_exec_heard(daemon->access, daemon->now, &daemon->exec_answer, &err);
 		if (err.code != ERR_NONE)
 			trouble(daemon, err.text);
+		else if (daemon->lease.doing == LEASE_WAIT && !daemon->lease.is_leader)
+			daemon->lease.due = daemon->now.mono; /* it has waited for this */
 	}
 	struct proc_request exec = { 0 };
 	bool must_exec = false;
@@ -166,6 +169,13 @@ void kube_lease_turn(struct daemon *daemon)
 		led_or_not(daemon, was_leader);
 		return;
 	}
+	if (!kube_is_ready(daemon)) { /* no credential yet: asked the moment there is one */
+		lease_expire(&daemon->lease, daemon->now);
+		if (daemon->lease.doing == LEASE_WAIT && daemon->lease.due.ms <= daemon->now.mono.ms)
+			daemon->lease.due.ms = daemon->now.mono.ms + CREDENTIAL_WAIT_MS;
+		led_or_not(daemon, was_leader);
+		return;
+	}
 	enum lease_do what = lease_poll(&daemon->lease, daemon->now, &daemon->rng);
 	if (!lease_ask(daemon, what))
 		lease_heard(&daemon->lease, daemon->now, &daemon->rng, 0,
@@ -193,6 +203,19 @@ static void compare_clocks(struct daemon *daemon, const struct http_answer *answ
 	daemon->ahead_ms = does_agree ? 0 : ahead_ms;
 }
 
+/* Nothing works without the API server, and its absence must not look like a quiet night: told once, and when it is over.
+ * The Lease is asked for every few seconds by every replica, so it is the one that notices. */
+static void tell_reached(struct daemon *daemon, const char *why)
+{
+	if (strcmp(daemon->lease_trouble, why) == 0)
+		return;
+	bool is_over = why[0] == '\0';
+	LOG(daemon->opts.log, is_over ? LOG_INFO : LOG_WARN, "lease",
+	    is_over ? "the API server answers again" : "the API server cannot be asked for the Lease",
+	    { "why", is_over ? NULL : why });
+	(void)TEXT_COPY(daemon->lease_trouble, why); /* too long comes out empty: told again then */
+}
+
 void kube_lease_heard(struct daemon *daemon, const struct call *call)
 {
 	compare_clocks(daemon, &call->answer);
@@ -203,9 +226,12 @@ void kube_lease_heard(struct daemon *daemon, const struct call *call)
 	bool is_read = status >= 200 && status < 300 && json != NULL && lease_read(json, &record, NULL);
 	if (status == 401)
 		access_refused(daemon->access, daemon->now);
-	if (status == 403)
-		LOG(daemon->opts.log, LOG_ERROR, "lease", "the API server forbids it",
-		    { "why", status_message(&daemon->arena, status, json, call->answer.body) });
+	if (status == 0)
+		tell_reached(daemon, call->answer.why.text);
+	else if (is_read || status == 404 || status == 409)
+		tell_reached(daemon, "");
+	else
+		tell_reached(daemon, status_message(&daemon->arena, status, json, call->answer.body));
 	lease_heard(&daemon->lease, daemon->now, &daemon->rng, is_read || status >= 300 ? status : 0,
 		    is_read ? &record : NULL);
 	if (is_read) {

@@ -7,7 +7,7 @@
 
 #define ACT_KUBE_TIMEOUT_MS (10 * SEC)
 #define ACT_TIMEOUT_MS (10 * SEC)
-#define CLOCK_SETTLE_MS (60 * SEC) /* after a jump of the clock nothing is begun for so long */
+#define CLOCK_SETTLE_MS (90 * SEC) /* after a jump of the clock nothing is begun for so long */
 #define ASK_AGAIN_MS (1 * SEC)
 #define JOURNAL_WAIT_MS (100 * MSEC)
 #define TIDY_PAUSE_MS (5 * SEC) /* the watch has to tell of the uncordoning that has just been done */

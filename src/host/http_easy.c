@@ -1,6 +1,7 @@
 #include "host/http_easy.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +99,7 @@ static bool set_proxy(CURL *easy, const struct address *address, const char *pro
 		SET(easy, CURLOPT_PROXY, "");
 	}
 	SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	SET(easy, CURLOPT_PROXY_CAPATH, NULL);
+	SET(easy, CURLOPT_PROXY_CAPATH, (char *)NULL);
 	return true;
 }
 
@@ -108,6 +109,7 @@ static bool set_address(CURL *easy, const struct http_request *request, struct h
 	const struct tls_opts *tls = request->tls;
 	if (!address_read(&address, request->url, err))
 		return false;
+	assert(address.host != NULL && address.port != NULL);
 	(void)snprintf(kept->peer, sizeof kept->peer, "%.255s:%s", address.host, address.port);
 	SET(easy, CURLOPT_PROTOCOLS_STR, "https,http");
 	SET(easy, CURLOPT_PATH_AS_IS, 1L);
@@ -134,7 +136,8 @@ static bool set_tls(CURL *easy, const struct tls_opts *tls, struct err *err)
 	if (tls == NULL)
 		tls = &nothing;
 	SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(easy, CURLOPT_CAPATH, NULL); /* lets libcurl share one parsed CA store instead of 1 MB a connection */
+	SET(easy, CURLOPT_CAPATH,
+	    (char *)NULL); /* lets libcurl share one parsed CA store instead of 1 MB a connection */
 	if (tls->is_insecure) {
 		SET(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		SET(easy, CURLOPT_SSL_VERIFYHOST, 0L);

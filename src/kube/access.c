@@ -123,13 +123,14 @@ static bool login_find(const struct file_port *files, const char *kubeconfig, co
 static struct tls_opts *tls_copy(const struct tls_opts *from, const struct credential *credential)
 {
 	struct tls_opts *tls = xmalloc(sizeof *tls);
-	bool has_own = credential != NULL && credential->cert_pem != NULL;
+	const char *cert = credential != NULL ? credential->cert_pem : NULL;
+	const char *key = cert != NULL ? credential->key_pem : NULL;
 	*tls = (struct tls_opts){ .ca_pem = xstrdup(from->ca_pem),
 				  .ca_file = xstrdup(from->ca_file),
-				  .cert_pem = xstrdup(has_own ? credential->cert_pem : from->cert_pem),
-				  .cert_file = has_own ? NULL : xstrdup(from->cert_file),
-				  .key_pem = xstrdup(has_own ? credential->key_pem : from->key_pem),
-				  .key_file = has_own ? NULL : xstrdup(from->key_file),
+				  .cert_pem = xstrdup(cert != NULL ? cert : from->cert_pem),
+				  .cert_file = cert != NULL ? NULL : xstrdup(from->cert_file),
+				  .key_pem = xstrdup(cert != NULL ? key : from->key_pem),
+				  .key_file = cert != NULL ? NULL : xstrdup(from->key_file),
 				  .server_name = xstrdup(from->server_name),
 				  .proxy_url = xstrdup(from->proxy_url),
 				  .is_insecure = from->is_insecure };

@@ -1,5 +1,6 @@
 #include "kube/kubeconfig.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,6 +203,7 @@ static bool path_take(const struct found *in, const char *key, char **out, struc
 	if (!text_take(in, key, &path, err))
 		return false;
 	if (path != NULL) {
+		assert(in->path != NULL);
 		free(*out);
 		*out = path_beside(in->path, path);
 	}
@@ -331,7 +333,7 @@ static const char *current_context(const struct files *files)
 static bool login_fill(const struct files *files, const char *context, const char *api_host, struct login *login,
 		       struct err *err)
 {
-	struct found found;
+	struct found found = { 0 };
 	const char *name = context != NULL && context[0] != '\0' ? context : current_context(files);
 	if (name == NULL)
 		return fail(err, ERR_INPUT, "%s: there is no current-context", files->paths[0]);

@@ -59,6 +59,8 @@ static void one_line(struct world *w, struct now *now, char *line, struct str bo
 	sim_response_done(&out);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct now now = { { 1000 }, { INT64_C(1790000000000) } };

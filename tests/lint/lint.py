@@ -4,6 +4,7 @@
     lint.py [--root FOLDER] includes     layers point one way; the pure layers do no I/O and read no clock
     lint.py [--root FOLDER] headers      every header compiles alone
     lint.py [--root FOLDER] functions    none longer than 100 lines; those above 60 are listed
+    lint.py [--root FOLDER] built        every source is in its folder's meson.build, every fuzz target has seeds
     lint.py [--root FOLDER] paths        no path of somebody's machine in a file
     lint.py --root BUILD symbols         no program there has a global name that one of its shared libraries has too: the
                                          library would call ours, or we the library's
@@ -211,7 +212,25 @@ def symbols(root):
     return bad
 
 
-RULES = {"symbols": symbols, "includes": includes, "headers": headers, "functions": functions, "paths": paths}
+def built(root):
+    """A test that nobody runs is worse than none; a source that nobody builds misleads."""
+    bad = []
+    for path in files(root, (".c",)):
+        folder, name = os.path.split(path)
+        listed = re.sub(r"(fuzz_|)(.*)\.c$", r"\2", name) if folder.startswith("tests") else name
+        while not os.path.exists(os.path.join(root, folder, "meson.build")) and folder:
+            folder, above = os.path.split(folder)
+            listed = above + "/" + listed
+        text = re.sub(r"#.*", "", read(root, os.path.join(folder, "meson.build"))) if folder else ""
+        if "'%s'" % listed not in text and "'%s.c'" % listed not in text:
+            bad.append("%s:1: is not in %s/meson.build" % (path, folder or "."))
+        seeds = os.path.join(root, os.path.dirname(path), "corpus", listed)
+        if name.startswith("fuzz_") and not (os.path.isdir(seeds) and os.listdir(seeds)):
+            bad.append("%s:1: has no seeds in corpus/%s" % (path, listed))
+    return bad
+
+
+RULES = {"symbols": symbols, "built": built, "includes": includes, "headers": headers, "functions": functions, "paths": paths}
 
 
 def main():

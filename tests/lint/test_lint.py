@@ -51,6 +51,7 @@ CASES = [
     ("functions", None, None, None),
     ("functions", "src/core/long.c", function(101), "src/core/long.c:1: f() has 101 lines, at most 100"),
     ("functions", "src/core/fine.c", function(100), None),
+    ("built", "tests/unit/test_x.c", "\n", "tests/unit/test_x.c:1: is not in ./meson.build"),
     ("paths", None, None, None),
     ("paths", "README.md", "see\n/home/" + "somebody/notes\n", "README.md:2: path of a machine: /home/" + "somebody"),
     ("paths", "src/base/x.c", '"/root/' + '.cache"\n', "src/base/x.c:1: path of a machine"),
@@ -83,6 +84,27 @@ class Lint(unittest.TestCase):
         self.assertIn("warning: src/core/long.c:1: f() has 61 lines", out)
         self.assertNotIn("short.c", out)
         self.assertIn("2 functions", out)
+
+    def test_built(self):
+        tree = {
+            "src/cloud/meson.build": "lib = library('cloud', 'a.c', 'some/b.c', # 'c.c'\n  include)\n",
+            "src/cloud/a.c": "\n",
+            "src/cloud/some/b.c": "\n",
+            "tests/unit/meson.build": "unit_tests = { 'test_a': [core] }\n",
+            "tests/unit/test_a.c": "\n",
+            "tests/fuzz/meson.build": "fuzz_targets = { 'a': [core] }\nreplay = executable('r', 'replay.c')\n",
+            "tests/fuzz/fuzz_a.c": "\n",
+            "tests/fuzz/replay.c": "\n",
+            "tests/fuzz/corpus/a/seed": "x",
+        }
+        self.assertEqual(self.run_rule("built", tree)[0], [])
+        for path, wanted in (("src/cloud/c.c", "src/cloud/c.c:1: is not in src/cloud/meson.build"),
+                             ("src/cloud/some/c.c", "src/cloud/some/c.c:1: is not in src/cloud/meson.build"),
+                             ("tests/unit/test_b.c", "tests/unit/test_b.c:1: is not in tests/unit/meson.build"),
+                             ("tests/fuzz/fuzz_b.c", "tests/fuzz/fuzz_b.c:1: is not in tests/fuzz/meson.build")):
+            self.assertIn(wanted, self.run_rule("built", dict(tree, **{path: "\n"}))[0])
+        del tree["tests/fuzz/corpus/a/seed"]
+        self.assertEqual(self.run_rule("built", tree)[0], ["tests/fuzz/fuzz_a.c:1: has no seeds in corpus/a"])
 
     def test_symbols(self):
         def look(text):
