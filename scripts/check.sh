@@ -66,15 +66,18 @@ build_clang() {
 build_release() {
 	CC=gcc scripts/build.sh
 }
+# strict COMMAND...: whatever a sanitizer finds ends it
+strict() {
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$@"
+}
 unit_tests() {
 	local rc=0
-	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		meson test -C "$DIR/gcc" --num-processes "$JOBS" --print-errorlogs --no-rebuild || rc=$?
+	strict meson test -C "$DIR/gcc" --num-processes "$JOBS" --print-errorlogs --no-rebuild || rc=$?
 	python3 scripts/junit_counts.py "$DIR/gcc/meson-logs/testlog.junit.xml" >"$COUNTS"
 	return $rc
 }
 simulation_sanitized() {
-	"$DIR/gcc/sim/sim-run" --seeds 40 --hours 24 --jobs "$JOBS"
+	strict "$DIR/gcc/sim/sim-run" --seeds 40 --hours 24 --jobs "$JOBS"
 }
 format() {
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""clang-tidy over our sources, several at a time. What was clean is remembered by the hash of its preprocessed text, so
-that only what a change can have touched is looked at again.
+"""clang-tidy over our sources, several at a time. What was clean is remembered by the hash of its text and its preprocessed
+text, so that only what a change can have touched is looked at again.
 
     tidy.py [--jobs N] [--cache FOLDER] BUILD-FOLDER      (one that was configured with clang)
 """
@@ -26,7 +26,7 @@ def compile_commands(build):
     return seen
 
 
-def preprocessed_hash(entry, salt):
+def preprocessed_hash(path, entry, salt):
     words, out = iter(shlex.split(entry["command"])), []
     for word in words:
         if word in ("-o", "-MF", "-MQ", "-MT"):
@@ -34,12 +34,13 @@ def preprocessed_hash(entry, salt):
         elif word not in ("-c", "-MD"):
             out.append(word)
     text = subprocess.run(out + ["-E"], cwd=entry["directory"], capture_output=True, check=True).stdout
-    return hashlib.sha256(salt + text).hexdigest()
+    with open(path, "rb") as f:  # its comments count, too: NOLINT is one
+        return hashlib.sha256(salt + text + f.read()).hexdigest()
 
 
 def look(path, entry, build, cache, salt):
     try:
-        stamp = os.path.join(cache, preprocessed_hash(entry, salt))
+        stamp = os.path.join(cache, preprocessed_hash(path, entry, salt))
     except subprocess.CalledProcessError as e:
         return path, e.stderr.decode(errors="replace"), False
     if os.path.exists(stamp):
@@ -60,7 +61,7 @@ def main():
     args = parser.parse_args()
     os.makedirs(args.cache, exist_ok=True)
     with open(".clang-tidy", "rb") as f:
-        salt = f.read()
+        salt = f.read() + subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
     bad = remembered = 0
     files = compile_commands(args.build)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:

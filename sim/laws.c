@@ -173,6 +173,25 @@ static const char *step_of(enum sim_act_kind kind)
 	return "";
 }
 
+/* L14: a rung has its time to help. Only a server that is not ACTIVE any more shortens it. */
+static void law_rung_has_its_time(struct run *run, const struct sim_act *act)
+{
+	struct sim_server server;
+	bool is_next_rung = act->kind == ACT_STOP || act->kind == ACT_REBOOT_HARD;
+	if (!is_next_rung || !world_server_of_node(run->world, act->node, &server) ||
+	    strcmp(server.status, "ACTIVE") != 0 || strcmp(server.id, act->server) != 0)
+		return;
+	for (size_t i = 0; i < run->laws->count; i++) {
+		const struct seen_server *seen_one = &run->laws->servers[i];
+		struct mono rebooted = seen_one->last[ACT_REBOOT_SOFT];
+		int64_t ago_ms = run->now.mono.ms - rebooted.ms;
+		if (strcmp(seen_one->id, act->server) == 0 && seen_one->soft_reboots > 0 && rebooted.ms != 0 &&
+		    ago_ms < run->config->policy.rebuild_delay_after_reboot_ms - 10 * SEC)
+			run_violation(run, "L14", "%s of %s %lld s after its reboot", sim_act_name(act->kind),
+				      act->node, (long long)ago_ms / 1000);
+	}
+}
+
 /* L3: the sender holds the Lease at the moment of arrival, and the journal knows of the act. */
 static void law_leader(struct run *run, const struct sim_act *act)
 {
@@ -357,6 +376,7 @@ void laws_act(void *ctx, const struct sim_act *act)
 		return;
 	law_healthy(run, act);
 	law_patience(run, act);
+	law_rung_has_its_time(run, act);
 	law_leader(run, act);
 	law_masters(run, act);
 	law_budget(run, act);

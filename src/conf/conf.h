@@ -79,8 +79,8 @@ void conf_problems_done(struct conf_problems *);
 /* Appends the line "path:line:column: [warning: ]text\n". */
 void conf_problem_print(const struct conf_problem *, const char *path, struct buf *out);
 
-#define CONF_CHECKS_MAX 32 /* for one role */
-#define CONF_ITEMS_MAX 64  /* of a list */
+#define CONF_CHECKS_MAX 8 /* for one role: CHECKS_PER_ROLE_MAX of core/snapshot.h */
+#define CONF_ITEMS_MAX 64 /* of a list */
 #define CONF_TEXT_BYTES_MAX 4096
 
 /* Reads everything, reports everything. NULL when there is any error; *out_problems is always filled (warnings too) and

@@ -37,7 +37,7 @@ static const struct schema_key keys[] = {
 	{ TOP, VALUE_DURATION, "check-delay-after-add", "10m", "younger nodes are left alone",
 	  IN(policy.check_delay_after_add_ms), RANGE(0, 30 * DAY) },
 	{ TOP, VALUE_DURATION, "rebuild-delay-after-reboot", "5m", "how long a reboot may take to help",
-	  IN(policy.rebuild_delay_after_reboot_ms), RANGE(0, DAY) },
+	  IN(policy.rebuild_delay_after_reboot_ms), RANGE(1000, DAY) },
 	{ TOP, VALUE_SECTION, "kubernetes", "", "how to reach the Kubernetes API", .inner = SECTION_KUBERNETES },
 	{ TOP, VALUE_SECTION, "healthcheck", "", "what makes a node unhealthy", .inner = SECTION_HEALTHCHECK },
 	{ TOP, VALUE_SECTION, "openstack", "", "how to reach the cloud", .inner = SECTION_OPENSTACK },

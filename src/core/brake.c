@@ -32,7 +32,7 @@ static bool is_busy_by_others(const struct snapshot *snapshot, const struct ops 
 	if (!cluster_is_busy(snapshot->cluster))
 		return false;
 	for (size_t i = 0; i < ops->count; i++) {
-		if (ops->list[i].holds_lock)
+		if (ops->list[i].holds_lock && ops->list[i].is_committed) /* its update has left, and is what is seen */
 			return false;
 	}
 	return true;
@@ -112,8 +112,11 @@ static enum hold node_hold(const struct snapshot *snapshot, const struct policy 
 		return HOLD_DELETED;
 	if (has_taint(line->node, "ToBeDeletedByClusterAutoscaler"))
 		return HOLD_AUTOSCALER;
-	/* The node that came of a repair is young again, but its case is not. */
-	if (!record->has_acted && is_young(line->node, policy, snapshot->now))
+	/* The node that came of a repair is young again, but its case is not. A young server is somebody's new one. */
+	const struct machine *machine = line->match.machine;
+	bool is_new_server = machine != NULL && machine->created.ms > 0 &&
+			     snapshot->now.wall.ms - machine->created.ms < policy->check_delay_after_add_ms;
+	if (!record->has_acted && (is_young(line->node, policy, snapshot->now) || is_new_server))
 		return HOLD_YOUNG;
 	if (record->next_try.ms != 0 && snapshot->now.mono.ms < record->next_try.ms)
 		return HOLD_BACKOFF;
@@ -236,6 +239,23 @@ static void spend_budget(const struct snapshot *snapshot, const struct history *
 	}
 }
 
+/* A node that registered anew under another name leaves its old Node behind, NotReady for ever, on a server that is
+ * well. */
+static void hold_shared_servers(const struct snapshot *snapshot, struct plan *plan)
+{
+	for (size_t i = 0; i < snapshot->nodes_count; i++) {
+		const struct machine *machine = match_node(snapshot, snapshot->nodes[i]).machine;
+		for (size_t k = 0; k < plan->count && machine != NULL; k++) {
+			struct line *line = &plan->lines[k];
+			if (line->hold == HOLD_NONE && line->match.machine == machine &&
+			    line->node != snapshot->nodes[i]) {
+				line->hold = HOLD_NO_SERVER;
+				line->detail = "another Node runs on the same server";
+			}
+		}
+	}
+}
+
 void brake_apply(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
 		 const struct ops *ops, can_repair can, const void *ctx, struct arena *arena, struct plan *plan)
 {
@@ -262,8 +282,9 @@ void brake_apply(const struct snapshot *snapshot, const struct history *history,
 			line->hold = HOLD_SERVER_BUSY;
 		is_any_left = is_any_left || line->hold == HOLD_NONE;
 	}
-	bool is_suspect = is_any_left &&
-			  is_listing_suspect(snapshot); /* looks at every node: only when something is to be done */
+	if (is_any_left) /* looks at every node: only when something is to be done */
+		hold_shared_servers(snapshot, plan);
+	bool is_suspect = is_any_left && is_listing_suspect(snapshot);
 	for (size_t i = 0; i < plan->count && is_suspect; i++)
 		hold(&plan->lines[i], HOLD_CLOUD_SUSPECT);
 	spend_budget(snapshot, history, policy, ops, arena, plan);

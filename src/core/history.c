@@ -12,6 +12,7 @@
 /* A node that was bad before this healer first looked is watched for a while all the same: its transition time may come
  * from a clock that is wrong. */
 #define WATCHED_MIN_MS (15 * SEC)
+#define SETTLE_MS (60 * SEC) /* after a time in which the view was not live */
 #define RUNG_TRIES_MAX 12
 #define RUNG_BACKOFF_FIRST_MS (30 * SEC)
 #define RUNG_BACKOFF_MAX_MS (40 * MINUTE)
@@ -178,7 +179,8 @@ static struct verdict_of_checks judge(struct history *history, const struct snap
 		int64_t watched_ms = snapshot->now.mono.ms - (*record)->first_seen.ms;
 		int64_t watch_ms =
 			rule->unhealthy_duration_ms < WATCHED_MIN_MS ? rule->unhealthy_duration_ms : WATCHED_MIN_MS;
-		if (bad_ms >= rule->unhealthy_duration_ms && watched_ms >= watch_ms) {
+		bool is_settled = snapshot->now.mono.ms >= history->settles.ms;
+		if (bad_ms >= rule->unhealthy_duration_ms && watched_ms >= watch_ms && is_settled) {
 			if (!verdict.is_unhealthy)
 				note_witness(*record, rule->type, &finding);
 			verdict.is_unhealthy = true;
@@ -257,6 +259,14 @@ static void go_ok(struct history *history, struct record *record, const struct p
 		close_case(history, record, now);
 }
 
+static void end_story(struct history *history, struct record *record, struct now now)
+{
+	if (record->state == CASE_SUSPECT)
+		erase(history, record);
+	else
+		close_case(history, record, now);
+}
+
 static bool has_op(const struct ops *ops, const struct record *record)
 {
 	for (size_t i = 0; i < ops->count; i++) {
@@ -273,10 +283,10 @@ static void observe_node(struct history *history, const struct snapshot *snapsho
 {
 	struct record *record = history_find(history, node->name);
 	if (record != NULL && strcmp(record->uid, node->uid) != 0) {
-		TEXT_COPY(record->uid,
-			  node->uid); /* the same name on a new object: the same story, unless it was over */
-		if (record->state == CASE_GIVEN_UP) {
-			erase(history, record);
+		(void)TEXT_COPY(record->uid, node->uid);
+		if (!has_op(ops,
+			    record)) { /* another object is another story, unless we are in the middle of the old one */
+			end_story(history, record, snapshot->now);
 			record = NULL;
 		}
 	}
@@ -300,18 +310,20 @@ static void observe_gone(struct history *history, const struct snapshot *snapsho
 		struct record *record = &history->records[i];
 		if (snapshot_node(snapshot, record->node) != NULL || has_op(ops, record))
 			continue;
-		if (record->state == CASE_SUSPECT)
-			erase(history, record);
-		else
-			close_case(history, record, snapshot->now);
+		end_story(history, record, snapshot->now);
 	}
 }
 
 void history_observe(struct history *history, const struct snapshot *snapshot, const struct policy *policy,
 		     const struct ops *ops, struct rng *rng)
 {
-	if (!snapshot->is_nodes_fresh)
+	if (!snapshot->is_nodes_fresh) {
+		history->is_blind = history->observed.ms != 0;
 		return;
+	}
+	if (history->is_blind) /* the nodes' own reports come late too: nobody is judged before they had time to */
+		history->settles.ms = snapshot->now.mono.ms + SETTLE_MS;
+	history->is_blind = false;
 	memset(history->unrecorded_bad, 0, sizeof history->unrecorded_bad);
 	observe_gone(history, snapshot, ops);
 	for (size_t i = 0; i < snapshot->nodes_count; i++) {
@@ -336,7 +348,7 @@ void history_ended(struct history *history, struct record *record, const struct 
 	record->repaired = now.mono;
 	TEXT_COPY(record->last_note, op->note);
 	bool has_acted = op_has_acted(op) || op->state == OP_DONE;
-	record->has_acted = record->has_acted || has_acted;
+	record->has_acted = record->has_acted || has_acted || op->is_touched;
 	record->is_climbing = false;
 	if (op->state == OP_CANCELLED)
 		return;
@@ -347,6 +359,9 @@ void history_ended(struct history *history, struct record *record, const struct 
 			climbed_in_vain(record, policy, now);
 		else
 			record->is_climbing = op->state == OP_FAILED;
+		/* It was done, and the node has to show it: the next rung is not before that time. */
+		if (op->state == OP_DONE)
+			record->next_try.ms = now.mono.ms + policy->rebuild_delay_after_reboot_ms;
 		return;
 	}
 	int64_t pause_ms = RUNG_BACKOFF_FIRST_MS;

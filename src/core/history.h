@@ -68,6 +68,8 @@ struct history {
 	size_t past_count, past_next;       /* a ring */
 	size_t unrecorded_bad[ROLES_COUNT]; /* bad nodes for which there was no room: they count for the storm */
 	struct mono observed; /* the last complete view; 0: none yet. A flip since then was seen as it happened */
+	bool is_blind;        /* the view is not live now; it was before */
+	struct mono settles;  /* nobody is judged unhealthy before: a gap in the view has just ended */
 	struct mono storm_at; /* when the last storm was seen; 0: none within the cool-down */
 	uint64_t version;     /* grows with each change worth storing */
 };

@@ -48,6 +48,7 @@
 	X("tried", tried)                                                                                              \
 	X("why", why)
 
+#define SUSPECTS_STORED_MAX 500
 #define SMALL_MAX 1000000 /* counts of the document */
 
 void journal_done(struct journal *journal)
@@ -89,6 +90,8 @@ static void put_op(struct buf *out, const struct op *op)
 		(void)buf_printf(out, ",\"committed\":\"%s\"", op->recipe->steps[op->committed_at].name);
 	if (op->holds_lock)
 		(void)buf_text(out, ",\"lock\":true");
+	if (op->is_touched)
+		(void)buf_text(out, ",\"touched\":true");
 #define PUT(name, member) put_text(out, name, op->facts.member);
 	FACT_TEXTS(PUT)
 #undef PUT
@@ -161,6 +164,7 @@ bool journal_write(const struct journal *journal, const struct history *history,
 	(void)buf_printf(out, "{\"v\":%d,\"leader\":", JOURNAL_VERSION);
 	(void)buf_json(out, journal->leader);
 	put_wall(out, "written", now.wall);
+	put_mono(out, "stormAt", history->storm_at, now);
 	(void)buf_text(out, ",\"ops\":[");
 	for (size_t i = 0, n = 0; i < ops->count; i++) {
 		if (op_is_over(&ops->list[i]))
@@ -170,8 +174,11 @@ bool journal_write(const struct journal *journal, const struct history *history,
 		put_op(out, &ops->list[i]);
 	}
 	(void)buf_text(out, "],\"cases\":[");
-	for (size_t i = 0; i < history->count; i++) {
-		if (i > 0)
+	for (size_t i = 0, n = 0; i < history->count; i++) {
+		/* In a storm of thousands the suspects are left out: their clocks are the least that is lost. */
+		if (history->count > SUSPECTS_STORED_MAX && history->records[i].state == CASE_SUSPECT)
+			continue;
+		if (n++ > 0)
 			(void)buf_char(out, ',');
 		put_record(out, &history->records[i], now);
 	}
@@ -239,6 +246,7 @@ static bool read_op(const json_t *json, const struct recipe *(*find)(const void 
 	op.is_sent = json_bool(json, "sent", false);
 	op.is_committed = step_find(recipe, json_text(json, "committed"), &op.committed_at);
 	op.holds_lock = json_bool(json, "lock", false);
+	op.is_touched = json_bool(json, "touched", false);
 	bool fits = true;
 #define GET(name, member) fits = TEXT_COPY(op.facts.member, json_text(json, name)) && fits;
 	FACT_TEXTS(GET)
@@ -341,7 +349,7 @@ static void read_ops(const json_t *json, const struct recipe *(*find)(const void
 
 static json_t *unknown_keys(const json_t *json)
 {
-	static const char *const known[] = { "v", "leader", "written", "ops", "cases", "past" };
+	static const char *const known[] = { "v", "leader", "written", "stormAt", "ops", "cases", "past" };
 	json_t *extra = json_object();
 	const char *key = NULL;
 	json_t *value = NULL;
@@ -367,6 +375,7 @@ bool journal_read(struct str text, const struct recipe *(*find)(const void *ctx,
 	journal_done(out);
 	(void)TEXT_COPY(out->leader, json_text(json, "leader"));
 	out->extra = unknown_keys(json);
+	history->storm_at = rebase(get_wall(json, "stormAt"), now, false);
 	read_cases(json_object_get(json, "cases"), now, history, err);
 	read_ops(json_object_get(json, "ops"), find, ctx, now, ops, err);
 	read_past(json_object_get(json, "past"), history);

@@ -27,6 +27,13 @@ static const struct server_states foreign[] = {
 	{ "SOFT_DELETED", HOLD_SERVER_STATE },
 };
 
+/* The reboot that we asked for hangs: its host is slow or dead. A hard reboot is accepted, and is the way out. */
+static bool is_hanging_reboot(const struct machine *machine, const struct record *record)
+{
+	bool is_rebooting = strcmp(machine->status, "REBOOT") == 0 || text_starts(machine->task_state, "reboot");
+	return record->has_acted && record->last_rung == RUNG_REBOOT && is_rebooting;
+}
+
 static enum hold foreign_state(const struct machine *machine)
 {
 	if (machine->is_locked)
@@ -81,4 +88,8 @@ void ladder_choose(const struct snapshot *snapshot, const struct history *histor
 	line->rung = record->role == ROLE_MASTER ? master_rung(machine, record->last_rung)
 						 : worker_rung(machine, record->last_rung);
 	line->hold = foreign_state(machine);
+	if (line->hold == HOLD_SERVER_BUSY && is_hanging_reboot(machine, record)) {
+		line->rung = RUNG_HARD_REBOOT;
+		line->hold = HOLD_NONE;
+	}
 }

@@ -108,6 +108,7 @@ void op_init(struct op *op, const struct recipe *recipe, const struct op_facts *
 	assert(recipe->steps_count > 0);
 	*op = (struct op){ .recipe = recipe, .started = now.wall, .facts = *facts };
 	enter(op, 0, now.mono, 0);
+	op->began = now.mono;
 	op->needs_journal = true; /* law L3: what is about to be done is in the journal first */
 }
 
@@ -136,6 +137,8 @@ void op_resume(struct op *op, struct now now)
 {
 	op->call = 0;
 	op->redone = 0;
+	int64_t age_ms = now.wall.ms - op->started.ms;
+	op->began.ms = now.mono.ms - (age_ms > 0 ? age_ms : 0);
 	if (op->is_sent && !op->is_committed) { /* it was written down; whether it left, nobody knows */
 		op->committed_at = doubted_step(op);
 		op->is_committed = op->recipe->steps[op->committed_at].is_committed;
@@ -182,7 +185,7 @@ static void move_on(struct op *op, size_t at, struct now now)
 static void check_limits(struct op *op, struct now now)
 {
 	const struct step *step = op_step(op);
-	bool is_op_late = op->recipe->limit_ms > 0 && now.wall.ms - op->started.ms > op->recipe->limit_ms;
+	bool is_op_late = op->recipe->limit_ms > 0 && now.mono.ms - op->began.ms > op->recipe->limit_ms;
 	int64_t limit_ms = step_limit_ms(op);
 	bool is_step_late = limit_ms > 0 && now.mono.ms - op->entered.ms > limit_ms;
 	if (!is_op_late && !is_step_late)
@@ -226,9 +229,15 @@ bool op_poll(struct op *op, struct now now, struct rng *rng, struct arena *arena
 	return false;
 }
 
+void op_pause(struct op *op, int64_t ms)
+{
+	op->entered.ms += ms;
+}
+
 void op_left(struct op *op)
 {
 	assert(op->state == OP_WAITING);
+	op->is_touched = op->is_touched || op_step(op)->is_once;
 	if (op_step(op)->is_committed && !op->is_committed) {
 		op->is_committed = true;
 		op->committed_at = op->at;
@@ -238,6 +247,8 @@ void op_left(struct op *op)
 void op_unask(struct op *op, struct mono due)
 {
 	assert(op->state == OP_WAITING);
+	if (op_step(op)->is_once && op->is_committed && op->committed_at == op->at)
+		op->is_committed = false; /* refused or never sent: nothing was done */
 	op->state = OP_DUE;
 	op->due = due;
 }
@@ -260,7 +271,10 @@ static void retry(struct op *op, struct now now, struct rng *rng, const struct a
 {
 	const struct step *step = op_step(op);
 	unsigned tries_max = step->tries > 0 ? step->tries : STEP_TRIES_DEFAULT;
-	if (++op->tries >= tries_max) {
+	/* After the act only the step's time counts: a cloud that stumbles for half a minute is no reason for the next
+	 * rung. */
+	bool counts_tries = !op->is_committed || step->is_once || step->limit_ms == 0;
+	if (++op->tries >= tries_max && counts_tries) {
 		op->state = OP_FAILED;
 		return;
 	}

@@ -96,8 +96,10 @@ struct op {
 	struct wall started;   /* stored */
 	bool is_sent;          /* stored: the act of this once step (or of the one `at` looks for) may have left */
 	bool holds_lock;       /* stored: it is the one op of its cluster inside the exclusive steps */
+	bool is_touched;       /* stored: a once act may have left, committed or not */
 	struct op_facts facts; /* stored */
 	/* rebuilt on resume */
+	struct mono began;   /* the op, by our clock */
 	struct mono entered; /* this step */
 	struct mono due;
 	unsigned tries;
@@ -129,6 +131,8 @@ void op_unask(struct op *, struct mono due); /* the question never left: ask it 
 /* The journal that holds the intent of the current once step is safe. */
 void op_journalled(struct op *);
 /* False: it is committed and goes on. */
+/* Time in which nothing could be seen does not count for the step's limit. */
+void op_pause(struct op *, int64_t ms);
 bool op_cancel(struct op *, const char *why);
 bool op_is_over(const struct op *);
 /* How far it came: an act of a committed step was sent. Tells "it did not help" from "it could not be done". */

@@ -221,7 +221,7 @@ void cloud_report_turn(struct daemon *daemon)
 		return;
 	struct ask ask = { 0 };
 	if (!daemon->provider->report(daemon->cluster, health == 1, bad, bad_count, &daemon->arena, &ask)) {
-		daemon->reported = health;
+		daemon->report_due.ms = daemon->now.mono.ms + REPORT_PAUSE_MS; /* not now */
 		return;
 	}
 	struct mono due = { 0 };

@@ -96,6 +96,13 @@ void daemon_free(struct daemon *daemon)
 	free(daemon);
 }
 
+struct now fair_now(const struct daemon *daemon)
+{
+	struct now now = daemon->now;
+	now.wall.ms -= daemon->ahead_ms;
+	return now;
+}
+
 static void take_time(struct daemon *daemon, struct now now)
 {
 	int64_t walked_ms = now.wall.ms - daemon->now.wall.ms;
@@ -162,7 +169,9 @@ static int64_t next_due(const struct daemon *daemon)
 		at_most(&due_ms, daemon->lease.due.ms);
 	if (daemon->lease.is_leader && daemon->opts.config->is_leader_elected)
 		at_most(&due_ms, daemon->lease.renewed.ms + daemon->lease.opts.renew_ms);
-	if (daemon->watch_id == 0)
+	if (!daemon->is_kube_ready)
+		at_most(&due_ms, now_ms + tick_ms);
+	else if (daemon->watch_id == 0)
 		at_most(&due_ms, reflector_due(daemon->reflector).ms);
 	if (daemon->plan.count > 0)
 		at_most(&due_ms, now_ms + tick_ms);

@@ -63,8 +63,10 @@ struct daemon {
 	char namespace[64];
 	struct store *store;
 	struct reflector *reflector;
-	bool was_fresh;    /* at the last turn, for the log */
-	uint64_t watch_id; /* the running list or watch; 0: none */
+	bool is_kube_ready; /* credentials were at hand when last looked */
+	struct mono walked; /* the last turn of the ops */
+	bool was_fresh;     /* at the last turn, for the log */
+	uint64_t watch_id;  /* the running list or watch; 0: none */
 	bool is_exec_running, is_exec_done;
 	struct proc_answer exec_answer;
 	struct buf exec_out, exec_errors;
@@ -84,6 +86,7 @@ struct daemon {
 	char journal_version[64]; /* resourceVersion of the ConfigMap as this leader last saw it */
 	uint64_t dirty, saved;    /* counters of changes; equal: nothing to write */
 	uint64_t history_seen;    /* history.version at the last look */
+	uint64_t journal_call;    /* the request under way; 0: none */
 	uint64_t writing;         /* number of the write under way; 0: none */
 	uint64_t writes;
 	uint64_t writing_dirty;
@@ -123,6 +126,9 @@ struct daemon {
 	struct mono tidy_due;
 	bool has_marks; /* some node carries our cordon */
 };
+
+/* Now, with the wall clock that the API server would show: for times that other replicas read. */
+struct now fair_now(const struct daemon *);
 
 /* calls.c */
 uint64_t call_start(struct daemon *, enum owner, const struct http_request *); /* 0: all slots are taken */

@@ -14,15 +14,19 @@ void journal_forget(struct daemon *daemon)
 	for (size_t i = 0; i < daemon->ops.count; i++)
 		call_cancel(daemon, daemon->ops.list[i].call); /* the ticket is torn; the new leader will look */
 	daemon->ops.count = 0;
+	struct mono storm_at = daemon->history.storm_at; /* what a standby saw of a storm, it knows as a leader too */
 	history_done(&daemon->history);
 	history_init(&daemon->history);
+	daemon->history.storm_at = storm_at;
 	daemon->plan = (struct plan){ 0 };
 	daemon->judged_version = 0;
 	daemon->is_journal_loaded = false;
 	daemon->is_journal_safe = false;
 	daemon->is_journal_reading = false;
 	daemon->must_reread = false;
-	daemon->writing = 0; /* an answer that still comes carries an old number */
+	daemon->writing = 0;
+	call_cancel(daemon, daemon->journal_call); /* an answer that still comes is nobody's */
+	daemon->journal_call = 0;
 	daemon->has_configmap = false;
 	daemon->dirty = daemon->saved = 0;
 }
@@ -48,9 +52,8 @@ static void retry_later(struct daemon *daemon, const char *what, const char *why
 
 static void read_start(struct daemon *daemon)
 {
-	uint64_t id = 0;
 	const char *path = configmap_path(&daemon->arena, daemon->namespace, STATE_CONFIGMAP);
-	if (kube_start(daemon, OWN_JOURNAL, "GET", path, NULL, NULL, JOURNAL_TIMEOUT_MS, false, &id))
+	if (kube_start(daemon, OWN_JOURNAL, "GET", path, NULL, NULL, JOURNAL_TIMEOUT_MS, false, &daemon->journal_call))
 		daemon->is_journal_reading = true;
 	else
 		daemon->journal_due.ms = daemon->now.mono.ms + JOURNAL_RETRY_MS;
@@ -61,7 +64,7 @@ static void write_start(struct daemon *daemon)
 	struct buf text;
 	buf_init(&text, JOURNAL_BYTES_MAX);
 	(void)TEXT_COPY(daemon->journal.leader, daemon->lease.opts.identity);
-	if (!journal_write(&daemon->journal, &daemon->history, &daemon->ops, daemon->now, &text)) {
+	if (!journal_write(&daemon->journal, &daemon->history, &daemon->ops, fair_now(daemon), &text)) {
 		retry_later(daemon, "the journal has become too large to be stored", "more than 768 KiB");
 		buf_done(&text);
 		return;
@@ -73,9 +76,8 @@ static void write_start(struct daemon *daemon)
 	const char *body = configmap_body(arena, daemon->namespace, STATE_CONFIGMAP,
 					  is_new ? "" : daemon->journal_version, STATE_KEY, buf_cstr(&text));
 	buf_done(&text);
-	uint64_t id = 0;
 	if (!kube_start(daemon, OWN_JOURNAL, is_new ? "POST" : "PUT", path, NULL, body, JOURNAL_TIMEOUT_MS, false,
-			&id)) {
+			&daemon->journal_call)) {
 		daemon->journal_due.ms = daemon->now.mono.ms + JOURNAL_RETRY_MS;
 		return;
 	}
@@ -121,10 +123,11 @@ void journal_turn(struct daemon *daemon)
 static void take_over(struct daemon *daemon, const char *text)
 {
 	struct err err = { 0 };
+	struct mono storm_at = daemon->history.storm_at;
 	history_done(&daemon->history);
 	history_init(&daemon->history);
 	daemon->ops.count = 0;
-	bool is_read = journal_read(str_of(text), recipe_find, daemon->provider, daemon->now, &daemon->journal,
+	bool is_read = journal_read(str_of(text), recipe_find, daemon->provider, fair_now(daemon), &daemon->journal,
 				    &daemon->history, &daemon->ops, &err);
 	if (err.code != ERR_NONE)
 		LOG(daemon->opts.log, is_read ? LOG_WARN : LOG_ERROR, "journal",
@@ -132,6 +135,8 @@ static void take_over(struct daemon *daemon, const char *text)
 			    : "the journal is not understood: nothing will be repaired; delete the "
 			      "ConfigMap " STATE_CONFIGMAP " to begin anew",
 		    { "why", err.text });
+	if (storm_at.ms != 0 && storm_at.ms > daemon->history.storm_at.ms)
+		daemon->history.storm_at = storm_at;
 	if (!is_read) {
 		daemon->journal_due.ms = daemon->now.mono.ms + MINUTE;
 		return;
@@ -223,6 +228,9 @@ void journal_heard(struct daemon *daemon, const struct call *call)
 	CLEANUP(json_decrefp) json_t *json = call_json(call);
 	if (call->answer.status == 401)
 		access_refused(daemon->access, daemon->now);
+	if (call->id != daemon->journal_call)
+		return; /* of an earlier leadership */
+	daemon->journal_call = 0;
 	if (daemon->is_journal_reading)
 		heard_read(daemon, call, json);
 	else if (daemon->writing != 0)

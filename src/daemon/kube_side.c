@@ -39,6 +39,7 @@ bool kube_is_ready(struct daemon *daemon)
 {
 	struct err err = { 0 };
 	if (daemon->is_exec_running) {
+		daemon->is_kube_ready = false;
 		if (!daemon->is_exec_done)
 			return false;
 		daemon->is_exec_running = false;
@@ -51,7 +52,8 @@ bool kube_is_ready(struct daemon *daemon)
 	}
 	struct proc_request exec = { 0 };
 	bool must_exec = false;
-	if (access_ready(daemon->access, daemon->now, &exec, &must_exec, &err)) {
+	daemon->is_kube_ready = access_ready(daemon->access, daemon->now, &exec, &must_exec, &err);
+	if (daemon->is_kube_ready) {
 		trouble(daemon, "");
 		return true;
 	}
@@ -129,6 +131,7 @@ static void led_or_not(struct daemon *daemon, bool was_leader)
 	}
 	if (is_leader == was_leader)
 		return;
+	daemon->reported = -1; /* what another leader reported is not known */
 	LOG(daemon->opts.log, LOG_INFO, "lease", is_leader ? "this replica leads now" : "this replica leads no longer",
 	    { "identity", daemon->lease.opts.identity });
 	if (!is_leader)
@@ -203,8 +206,8 @@ static void compare_clocks(struct daemon *daemon, const struct http_answer *answ
 	daemon->ahead_ms = does_agree ? 0 : ahead_ms;
 }
 
-/* Nothing works without the API server, and its absence must not look like a quiet night: told once, and when it is over.
- * The Lease is asked for every few seconds by every replica, so it is the one that notices. */
+/* Nothing works without the API server, and its absence must not look like a quiet night: told once, and when it is
+ * over. The Lease is asked for every few seconds by every replica, so it is the one that notices. */
 static void tell_reached(struct daemon *daemon, const char *why)
 {
 	if (strcmp(daemon->lease_trouble, why) == 0)

@@ -10,12 +10,13 @@
 #define CLOCK_SETTLE_MS (90 * SEC) /* after a jump of the clock nothing is begun for so long */
 #define ASK_AGAIN_MS (1 * SEC)
 #define JOURNAL_WAIT_MS (100 * MSEC)
+#define TIDY_REFUSED_MS (60 * SEC)
 #define TIDY_PAUSE_MS (5 * SEC) /* the watch has to tell of the uncordoning that has just been done */
 
 void snapshot_take(struct daemon *daemon, struct snapshot *out)
 {
 	*out = (struct snapshot){
-		.now = daemon->now,
+		.now = fair_now(daemon),
 		.is_nodes_fresh = reflector_is_fresh(daemon->reflector, daemon->now),
 		.machines = daemon->machines,
 		.machines_count = daemon->machines_count,
@@ -26,7 +27,6 @@ void snapshot_take(struct daemon *daemon, struct snapshot *out)
 		.is_journal_safe = daemon->is_journal_loaded && daemon->is_journal_safe,
 		.has_clock_jumped = daemon->jumped.ms != 0 && daemon->now.mono.ms - daemon->jumped.ms < CLOCK_SETTLE_MS,
 	};
-	out->now.wall.ms -= daemon->ahead_ms;
 	out->nodes = store_nodes(daemon->store, &out->nodes_count);
 }
 
@@ -103,8 +103,9 @@ static void op_end(struct daemon *daemon, struct op *op)
 			event_tell(daemon, record->node, record->uid, true, "RepairGivenUp", rung_event(RUNG_GIVE_UP),
 				   "%s (tried %s)", rung_help(RUNG_GIVE_UP), record->tried);
 	}
+	bool is_refused = op->rung == RUNG_UNCORDON && op->state != OP_DONE;
 	ops_remove(&daemon->ops, op);
-	daemon->tidy_due.ms = daemon->now.mono.ms + TIDY_PAUSE_MS;
+	daemon->tidy_due.ms = daemon->now.mono.ms + (is_refused ? TIDY_REFUSED_MS : TIDY_PAUSE_MS);
 	daemon->dirty++;
 }
 
@@ -125,7 +126,7 @@ static void op_begin(struct daemon *daemon, const struct recipe *recipe, enum ru
 	(void)TEXT_COPY(facts.case_id, record != NULL ? record->case_id : node->cordon_mark);
 	(void)TEXT_COPY(facts.cluster, daemon->cluster->id);
 	daemon->provider->facts(daemon->cluster, node, match->machine, &facts);
-	op_init(op, recipe, &facts, daemon->now);
+	op_init(op, recipe, &facts, fair_now(daemon));
 	op->rung = rung;
 	if (record != NULL && rung != RUNG_UNCORDON) {
 		record->next_try.ms = 0;
@@ -310,8 +311,13 @@ void repair_heard(struct daemon *daemon, const struct call *call)
 
 static void ops_turn(struct daemon *daemon, const struct snapshot *snapshot)
 {
+	int64_t blind_ms =
+		snapshot->is_nodes_fresh || daemon->walked.ms == 0 ? 0 : daemon->now.mono.ms - daemon->walked.ms;
+	daemon->walked = daemon->now.mono;
 	for (size_t i = daemon->ops.count; i-- > 0;) {
 		struct op *op = &daemon->ops.list[i];
+		if (blind_ms > 0)
+			op_pause(op, blind_ms); /* what cannot be seen is not late */
 		/* A repair ends when its reason ends; the uncordoning has none to end. */
 		const char *why = op->rung == RUNG_UNCORDON
 					  ? NULL

@@ -358,6 +358,9 @@ static void our_own_update_does_not_hold_us(void **state)
 	assert_int_equal(lab_line(lab, 0)->hold, HOLD_CLUSTER_BUSY); /* not ours: that op is elsewhere */
 	op->holds_lock = true;
 	lab_decide(lab);
+	assert_int_equal(lab_line(lab, 0)->hold, HOLD_CLUSTER_BUSY); /* it only waits for somebody else's update to end */
+	op->is_committed = true;
+	lab_decide(lab);
 	assert_int_equal(lab_line(lab, 0)->hold, HOLD_NONE);
 	lab_free(lab);
 }
