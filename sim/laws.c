@@ -441,7 +441,7 @@ static bool is_told_of(struct run *run, const char *node)
 	struct daemon_view view;
 	daemon_look(replica->daemon, &view);
 	for (size_t i = 0; i < view.plan->count; i++) {
-		if (strcmp(view.plan->lines[i].node->name, node) == 0)
+		if (strcmp(view.plan->lines[i].record->node, node) == 0)
 			return true;
 	}
 	return !view.is_nodes_fresh || ops_of_node_const(view.ops, node) != NULL;
@@ -517,7 +517,7 @@ static bool is_excused(struct run *run, const char *node)
 	daemon_look(replica->daemon, &view);
 	for (size_t i = 0; i < view.plan->count; i++) {
 		const struct line *line = &view.plan->lines[i];
-		if (strcmp(line->node->name, node) != 0)
+		if (strcmp(line->record->node, node) != 0)
 			continue;
 		run_trace(run, "at the end %s is held: %s %s (%s; tried %s)", node, hold_name(line->hold), line->detail,
 			  line->record->last_note, line->record->tried);

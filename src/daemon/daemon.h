@@ -45,7 +45,8 @@ int64_t daemon_turn(struct daemon *, struct now);
 void daemon_stop(struct daemon *, struct now);
 bool daemon_is_stopped(const struct daemon *);
 
-/* What it sees and does, for status pages, tests and the laws of the simulation. Valid until the next turn. */
+/* What it sees and does, for status pages, tests and the laws of the simulation. Valid until the next turn,
+ * but for the nodes that the plan points to: the next bytes of a watch may free them. */
 struct daemon_view {
 	bool is_leader;
 	bool is_nodes_fresh;
