@@ -346,6 +346,33 @@ static void a_node_that_came_of_a_repair_is_not_young(void **state)
 	lab_free(lab);
 }
 
+/* A node registered anew under another name: its old Node is NotReady for ever, and its server is well. */
+static void a_server_with_two_nodes_is_left_alone(void **state)
+{
+	(void)state;
+	struct lab *lab = lab_new(0, 3);
+	lab->nodes[1].provider_id = lab->providers[0]; /* node 1 is the new name of node 0 */
+	lab->nodes[1].system_uuid = lab->nodes[0].system_uuid;
+	(void)TEXT_COPY(lab->machines[0].addresses[1], lab->ips[1]);
+	lab_break(lab, 1);
+	lab_decide(lab);
+	assert_int_equal(lab_line(lab, 0)->hold, HOLD_NO_SERVER);
+	assert_non_null(strstr(lab_line(lab, 0)->detail, "another Node"));
+	lab_free(lab);
+}
+
+/* Somebody has just made the server behind the node: it is his story. */
+static void a_new_server_is_young(void **state)
+{
+	(void)state;
+	struct lab *lab = lab_new(0, 3);
+	lab_break(lab, 1);
+	lab->machines[0].created.ms = lab->now.wall.ms - MINUTE;
+	lab_decide(lab);
+	assert_int_equal(lab_line(lab, 0)->hold, HOLD_YOUNG);
+	lab_free(lab);
+}
+
 static void our_own_update_does_not_hold_us(void **state)
 {
 	(void)state;
@@ -358,7 +385,8 @@ static void our_own_update_does_not_hold_us(void **state)
 	assert_int_equal(lab_line(lab, 0)->hold, HOLD_CLUSTER_BUSY); /* not ours: that op is elsewhere */
 	op->holds_lock = true;
 	lab_decide(lab);
-	assert_int_equal(lab_line(lab, 0)->hold, HOLD_CLUSTER_BUSY); /* it only waits for somebody else's update to end */
+	assert_int_equal(lab_line(lab, 0)->hold,
+			 HOLD_CLUSTER_BUSY); /* it only waits for somebody else's update to end */
 	op->is_committed = true;
 	lab_decide(lab);
 	assert_int_equal(lab_line(lab, 0)->hold, HOLD_NONE);
@@ -695,6 +723,8 @@ int main(void)
 		cmocka_unit_test(what_the_cloud_cannot_do),
 		cmocka_unit_test(the_edges_of_time),
 		cmocka_unit_test(a_node_that_came_of_a_repair_is_not_young),
+		cmocka_unit_test(a_server_with_two_nodes_is_left_alone),
+		cmocka_unit_test(a_new_server_is_young),
 		cmocka_unit_test(our_own_update_does_not_hold_us),
 		cmocka_unit_test(budgets),
 		cmocka_unit_test(a_slot_is_kept_between_two_rungs),
