@@ -499,7 +499,7 @@ static void law_one_leader(struct run *run)
 void laws_event(struct run *run)
 {
 	if (run->now.mono.ms >= run->laws->next_account.ms) {
-		run->laws->next_account.ms = run->now.mono.ms + 5 * SEC;
+		run->laws->next_account.ms = run->now.mono.ms + 10 * SEC;
 		account(run);
 		law_one_leader(run);
 	}

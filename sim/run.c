@@ -209,15 +209,18 @@ static void run_init(struct run *run, const struct run_opts *opts)
 		world.workers = 3;
 		world.extra_workers = 0;
 	}
+	world.heartbeat_ms =
+		rng_chance(&run->rng, 0.2) ? 5 * MINUTE : 15 * MINUTE; /* the former is the kubelet's default */
 	world.base_url = "https://sim.example";
 	world.ctx = run;
 	world.on_act = laws_act;
 	world.stream_bytes = net_stream_bytes;
 	world.stream_end = net_stream_end;
 	run->world = world_new(&world, run->now);
-	/* The reference's times in some runs; in the others twelve times as long: the same proportions, fewer renewals.
+	/* The reference's times in some runs; in the others twenty-four times as long: the same proportions, fewer
+	 * renewals.
 	 */
-	int64_t scale = rng_chance(&run->rng, 0.04) ? 1 : 12;
+	int64_t scale = rng_chance(&run->rng, 0.04) ? 1 : 24;
 	run->lease = (struct lease_opts){ .duration_ms = scale * 20 * SEC,
 					  .renew_ms = scale * 15 * SEC,
 					  .retry_ms = scale * 5 * SEC };

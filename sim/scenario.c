@@ -59,7 +59,7 @@ const char *scenario_config(struct run *run)
 		       "  project-id: %s\n"
 		       "  password: %s\n"
 		       "  region: %s\n",
-		       is_dry ? "true" : "false", (long long)between(run, 60, 120), (long long)between(run, 60, 180),
+		       is_dry ? "true" : "false", (long long)between(run, 120, 240), (long long)between(run, 60, 180),
 		       is_resize ? "resize" : "in-place", (long long)between(run, 1, 2), SIM_USER_ID, SIM_PROJECT_ID,
 		       SIM_PASSWORD, SIM_REGION);
 	return scenario->config;

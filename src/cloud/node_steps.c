@@ -9,6 +9,9 @@
 #define PATCH_MERGE "application/merge-patch+json"
 #define FIELD_MANAGER "?fieldManager=magnum-auto-healer"
 #define BODY_BYTES_MAX 2048
+/* A node that has been Ready since long before the repair began was known to be (a view that could start a repair is at
+ * most minutes old): the repair has another reason, such as another condition. */
+#define READY_IS_NEWS_MS (10 * MINUTE)
 
 void ask_memory(const struct op *op, struct arena *arena, struct ask *out)
 {
@@ -36,6 +39,7 @@ enum verdict hear_nothing(struct op *op, const struct answer *answer)
 static void ask_node(const struct op *op, struct arena *arena, const char *method, const char *query, struct buf *body,
 		     struct ask *out)
 {
+	/* A body makes it an act. */
 	struct buf path;
 	buf_init(&path, BODY_BYTES_MAX);
 	(void)(buf_text(&path, "/api/v1/nodes/") && buf_urlencode(&path, op->facts.node) && buf_text(&path, query));
@@ -43,22 +47,26 @@ static void ask_node(const struct op *op, struct arena *arena, const char *metho
 		.kind = ASK_KUBE,
 		.method = method,
 		.path = arena_strdup(arena, buf_cstr(&path)),
-		.body = arena_strdup(arena, buf_cstr(body)),
-		.is_act = true,
+		.body = body != NULL ? arena_strdup(arena, buf_cstr(body)) : NULL,
+		.is_act = body != NULL,
 	};
 	buf_done(&path);
-	buf_done(body);
+	if (body != NULL)
+		buf_done(body);
 }
 
-/* {"metadata":{"uid":U,"annotations":{OURS:value}},"spec":{"unschedulable":value}}; with another uid the API server
- * refuses (422), so that a new Node of the same name is never touched. */
-static void ask_mark(const struct op *op, struct arena *arena, const char *mark, struct ask *out)
+/* {"metadata":{"uid":U,"resourceVersion":V,"annotations":{OURS:value}},"spec":{"unschedulable":value}}; with another
+ * uid the API server refuses (422), so that a new Node of the same name is never touched; with an older version as well
+ * (409). */
+static void ask_mark(const struct op *op, struct arena *arena, const char *mark, const char *version, struct ask *out)
 {
 	struct buf b;
 	buf_init(&b, BODY_BYTES_MAX);
 	(void)buf_text(&b, "{\"metadata\":{");
 	if (op->facts.node_uid[0] != '\0')
 		(void)(buf_text(&b, "\"uid\":") && buf_json(&b, op->facts.node_uid) && buf_char(&b, ','));
+	if (version[0] != '\0')
+		(void)(buf_text(&b, "\"resourceVersion\":") && buf_json(&b, version) && buf_char(&b, ','));
 	(void)(buf_text(&b, "\"annotations\":{\"" ANNOTATION_CORDONED "\":") &&
 	       (mark != NULL ? buf_json(&b, mark) : buf_text(&b, "null")) &&
 	       buf_text(&b, "}},\"spec\":{\"unschedulable\":") && buf_text(&b, mark != NULL ? "true}}" : "null}}"));
@@ -68,13 +76,18 @@ static void ask_mark(const struct op *op, struct arena *arena, const char *mark,
 
 void ask_cordon(const struct op *op, struct arena *arena, struct ask *out)
 {
+	if (op->facts.node_version[0] == '\0') { /* resumed here: it was not looked at by this process */
+		out->kind = ASK_NOTHING;
+		return;
+	}
 	/* An empty value would read as "not ours". */
-	ask_mark(op, arena, op->facts.case_id[0] != '\0' ? op->facts.case_id : "repair", out);
+	const char *mark = op->facts.case_id[0] != '\0' ? op->facts.case_id : "repair";
+	ask_mark(op, arena, mark, op->facts.node_version, out);
 }
 
 void ask_uncordon(const struct op *op, struct arena *arena, struct ask *out)
 {
-	ask_mark(op, arena, NULL, out);
+	ask_mark(op, arena, NULL, "", out);
 }
 
 void ask_forget_node(const struct op *op, struct arena *arena, struct ask *out)
@@ -84,6 +97,11 @@ void ask_forget_node(const struct op *op, struct arena *arena, struct ask *out)
 	(void)(buf_text(&b, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":") &&
 	       buf_json(&b, op->facts.node_uid) && buf_text(&b, "}}"));
 	ask_node(op, arena, "DELETE", "", &b, out);
+}
+
+void ask_live(const struct op *op, struct arena *arena, struct ask *out)
+{
+	ask_node(op, arena, "GET", "", NULL, out);
 }
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
@@ -105,6 +123,12 @@ enum verdict hear_look_node(struct op *op, const struct answer *answer)
 		op->facts.has_cordoned = node->cordon_mark[0] != '\0';
 		return op_goto(op, STEP_CORDONED);
 	}
+	if (text_eq(node->resource_version, op->facts.node_version)) { /* the one that the API server refused */
+		op_note(op, "the Node has changed, and the node list does not show it yet");
+		return V_AGAIN;
+	}
+	if (!TEXT_COPY(op->facts.node_version, node->resource_version) || op->facts.node_version[0] == '\0')
+		return op_fail(op, "the Node %s has no usable version", op->facts.node);
 	return V_NEXT;
 }
 
@@ -117,9 +141,50 @@ enum verdict hear_cordon(struct op *op, const struct answer *answer)
 {
 	if (is_other_node(answer))
 		return op_fail(op, "the Node %s is gone or another one by now", op->facts.node);
+	if (answer->status == 409 || op->facts.node_version[0] == '\0')
+		return op_goto(op, "look-node"); /* perhaps somebody cordoned it meanwhile */
 	enum verdict verdict = op_usual(op, answer, "cordoning the node");
 	op->facts.has_cordoned = op->facts.has_cordoned || verdict == V_NEXT;
 	return verdict;
+}
+
+/* Ready=True, and not since long before the repair began. */
+static bool is_healthy_again(const struct op *op, const json_t *node)
+{
+	size_t i;
+	json_t *condition;
+	json_array_foreach(json_at(node, "status.conditions"), i, condition) {
+		struct wall since;
+		if (!text_eq(json_text(condition, "type"), "Ready") || !text_eq(json_text(condition, "status"), "True"))
+			continue;
+		if (!wall_parse(str_of(json_text_or(condition, "lastTransitionTime", "")), &since) ||
+		    since.ms > op->started.ms - READY_IS_NEWS_MS)
+			return true;
+	}
+	return false;
+}
+
+enum verdict hear_live(struct op *op, const struct answer *answer)
+{
+	const char *uid = json_text_or(answer->json, "metadata.uid", "");
+	if (answer->status == 404)
+		return V_NEXT;
+	if (answer->status != 200)
+		return op_usual(op, answer, "reading the Node");
+	if (uid[0] == '\0') {
+		op_note(op, "the API server's answer shows no Node");
+		return V_RETRY;
+	}
+	if (op->facts.node_uid[0] != '\0' && strcmp(uid, op->facts.node_uid) != 0)
+		return op_fail(op, "the Node %s is another one now", op->facts.node);
+	if (json_text(answer->json, "metadata.deletionTimestamp") != NULL)
+		return op_fail(op, "the Node %s is being deleted", op->facts.node);
+	return is_healthy_again(op, answer->json) ? op_fail(op, "the node is healthy again") : V_NEXT;
+}
+
+enum verdict hear_live_there(struct op *op, const struct answer *answer)
+{
+	return answer->status == 404 ? op_fail(op, "the Node %s is gone", op->facts.node) : hear_live(op, answer);
 }
 
 enum verdict hear_look_cordon(struct op *op, const struct answer *answer)

@@ -52,7 +52,7 @@ static enum hold cluster_hold(const struct snapshot *snapshot, const struct ops 
 	return HOLD_NONE;
 }
 
-enum hold brake_gate(const struct snapshot *snapshot, const struct policy *policy, const struct ops *ops)
+enum hold brake_gate(const struct snapshot *snapshot, const struct policy *policy, const struct op *op)
 {
 	if (!snapshot->is_leader)
 		return HOLD_STANDBY;
@@ -64,8 +64,13 @@ enum hold brake_gate(const struct snapshot *snapshot, const struct policy *polic
 		return HOLD_CLOCK;
 	if (!snapshot->is_journal_safe)
 		return HOLD_JOURNAL;
-	(void)ops;
-	return HOLD_NONE;
+	if (op != NULL && op->is_committed)
+		return HOLD_NONE; /* finishing is safer than stopping */
+	/* Also an op that another leader began: the cloud has to be seen first, and may have been switched off
+	 * meanwhile. */
+	if (!snapshot->cluster->is_known || !snapshot->is_cloud_fresh)
+		return HOLD_CLOUD_STALE;
+	return snapshot->cluster->is_healing_enabled ? HOLD_NONE : HOLD_DISABLED;
 }
 
 /* What holds every node of the cluster. A dry run is not here: it comes last, so that it shows what else would hold. */

@@ -112,50 +112,6 @@ void op_init(struct op *op, const struct recipe *recipe, const struct op_facts *
 	op->needs_journal = true; /* law L3: what is about to be done is in the journal first */
 }
 
-/* The act may or may not have happened: the look step will see it, once it has had time to show. */
-static void back_to_look(struct op *op, struct mono now, int64_t pause_ms)
-{
-	const struct step *step = op_step(op);
-	assert(step->is_once && step->look != NULL);
-	if (++op->redone > REDONE_MAX) {
-		op->state = OP_FAILED; /* the note says what the last answer was */
-		return;
-	}
-	enter(op, step_index(op->recipe, step->look), now, pause_ms > OP_LOST_PAUSE_MS ? pause_ms : OP_LOST_PAUSE_MS);
-}
-
-/* The once step whose act may have left: the one at hand, or the next one after its look. */
-static size_t doubted_step(const struct op *op)
-{
-	size_t at = op->at;
-	while (at + 1 < op->recipe->steps_count && !op->recipe->steps[at].is_once)
-		at++;
-	return at;
-}
-
-void op_resume(struct op *op, struct now now)
-{
-	op->call = 0;
-	op->redone = 0;
-	int64_t age_ms = now.wall.ms - op->started.ms;
-	op->began.ms = now.mono.ms - (age_ms > 0 ? age_ms : 0);
-	if (op->is_sent && !op->is_committed) { /* it was written down; whether it left, nobody knows */
-		op->committed_at = doubted_step(op);
-		op->is_committed = op->recipe->steps[op->committed_at].is_committed;
-	}
-	enter(op, op->at, now.mono, 0);
-	if (op_step(op)->is_once && op->is_sent)
-		back_to_look(op, now.mono, 0);
-	else if (op->is_sent)
-		op->due.ms = now.mono.ms + OP_LOST_PAUSE_MS; /* it was at the look already */
-}
-
-static int64_t step_limit_ms(const struct op *op)
-{
-	const struct step *step = op_step(op);
-	return step->limit_ms == STEP_LIMIT_READY ? op->facts.ready_limit_ms : step->limit_ms;
-}
-
 static void move_on(struct op *op, size_t at, struct now now)
 {
 	if (op_step(op)->is_once || at > op->at)
@@ -179,6 +135,55 @@ static void move_on(struct op *op, size_t at, struct now now)
 			op->is_committed = false;
 	}
 	enter(op, at, now.mono, 0);
+}
+
+/* The act may or may not have happened: the look step will see it, once it has had time to show. */
+static void back_to_look(struct op *op, struct now now, int64_t pause_ms)
+{
+	const struct step *step = op_step(op);
+	assert(step->is_once && step->look != NULL);
+	if (++op->redone > REDONE_MAX && step->otherwise != NULL) {
+		move_on(op, step_index(op->recipe, step->otherwise), now); /* there is something to clear away */
+		return;
+	}
+	if (op->redone > REDONE_MAX) {
+		op->state = OP_FAILED; /* the note says what the last answer was */
+		return;
+	}
+	enter(op, step_index(op->recipe, step->look), now.mono,
+	      pause_ms > OP_LOST_PAUSE_MS ? pause_ms : OP_LOST_PAUSE_MS);
+}
+
+/* The once step whose act may have left: the one at hand, or the next one after its look. */
+static size_t doubted_step(const struct op *op)
+{
+	size_t at = op->at;
+	while (at + 1 < op->recipe->steps_count && !op->recipe->steps[at].is_once)
+		at++;
+	return at;
+}
+
+void op_resume(struct op *op, struct now now)
+{
+	op->call = 0;
+	op->redone = 0;
+	int64_t age_ms = now.wall.ms - op->started.ms;
+	op->began.ms = now.mono.ms - (age_ms > 0 ? age_ms : 0);
+	if (op->is_sent && !op->is_committed) { /* it was written down; whether it left, nobody knows */
+		op->committed_at = doubted_step(op);
+		op->is_committed = op->recipe->steps[op->committed_at].is_committed;
+	}
+	enter(op, op->at, now.mono, 0);
+	if (op_step(op)->is_once && op->is_sent)
+		back_to_look(op, now, 0);
+	else if (op->is_sent)
+		op->due.ms = now.mono.ms + OP_LOST_PAUSE_MS; /* it was at the look already */
+}
+
+static int64_t step_limit_ms(const struct op *op)
+{
+	const struct step *step = op_step(op);
+	return step->limit_ms == STEP_LIMIT_READY ? op->facts.ready_limit_ms : step->limit_ms;
 }
 
 /* Moves on when the step's or the op's time is over. */
@@ -299,7 +304,7 @@ void op_hear(struct op *op, struct now now, struct rng *rng, const struct answer
 	if (is_in_doubt(step, answer)) {
 		op_note(op, "%s: %s", step->name,
 			answer->status == 0 ? answer->why.text : "the service failed; looking whether it was done");
-		back_to_look(op, now.mono, answer->retry_after_ms);
+		back_to_look(op, now, answer->retry_after_ms);
 		return;
 	}
 	bool is_refused = step->is_once && answer->status >= 400;
@@ -318,7 +323,7 @@ void op_hear(struct op *op, struct now now, struct rng *rng, const struct answer
 		break;
 	case V_RETRY:
 		if (step->is_once && answer->status < 400) /* taken, but not understood: it may have been done */
-			back_to_look(op, now.mono, answer->retry_after_ms);
+			back_to_look(op, now, answer->retry_after_ms);
 		else
 			retry(op, now, rng, answer);
 		break;

@@ -86,6 +86,7 @@ struct op_facts {
 	struct wall acted;            /* when the server was up again after the act, by the cloud's clock; 0: unknown */
 	char volume[SERVER_ID_BYTES]; /* being detached */
 	int32_t newest;               /* highest index of the servers' names before the act (resize) */
+	char node_version[40]; /* the Node's resourceVersion when it was looked at before cordoning it; not stored */
 };
 
 struct op {

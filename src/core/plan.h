@@ -45,7 +45,7 @@ void decide(const struct snapshot *, const struct history *, const struct policy
 /* Must a running op be stopped now, although nothing of it failed? NULL: no; else why. */
 const char *brake_cancel(const struct snapshot *, const struct history *, const struct policy *, const struct op *);
 /* May any act leave at this moment (views fresh, healing on)? HOLD_NONE: yes. */
-enum hold brake_gate(const struct snapshot *, const struct policy *, const struct ops *);
+enum hold brake_gate(const struct snapshot *, const struct policy *, const struct op * /* NULL: none in particular */);
 /* Members of an etcd cluster of that size needed for a quorum. */
 int quorum_of(int members);
 

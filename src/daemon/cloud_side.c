@@ -10,8 +10,8 @@
 				    */
 #define LOOK_TIMEOUT_MS (30 * SEC) /* looks may take their time: Heat needs seconds while it is busy */
 #define LOGIN_TIMEOUT_MS (20 * SEC)
-#define IDLE_ROUNDS 5            /* with nothing to repair the cloud is looked at this many times more rarely ... */
-#define IDLE_MAX_MS (5 * MINUTE) /* ... but at least so often */
+#define IDLE_ROUNDS 10            /* with nothing to repair the cloud is looked at this many times more rarely ... */
+#define IDLE_MAX_MS (10 * MINUTE) /* ... but at least so often */
 #define REPORT_PAUSE_MS (60 * SEC)
 
 static int64_t interval_ms(const struct daemon *daemon)
@@ -28,7 +28,7 @@ static int64_t interval_ms(const struct daemon *daemon)
 
 bool cloud_is_fresh(const struct daemon *daemon)
 {
-	int64_t limit_ms = 2 * daemon->opts.config->policy.monitor_interval_ms + 30 * SEC;
+	int64_t limit_ms = daemon->opts.config->policy.monitor_interval_ms + 60 * SEC; /* a round may take its time */
 	return daemon->cluster->is_known && daemon->now.mono.ms - daemon->cluster->at.ms <= limit_ms;
 }
 

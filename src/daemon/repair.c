@@ -156,8 +156,7 @@ static void tidy(struct daemon *daemon, const struct snapshot *snapshot)
 		daemon->has_marks = snapshot->nodes[i]->cordon_mark[0] != '\0';
 	if (!daemon->has_marks || daemon->now.mono.ms < daemon->tidy_due.ms)
 		return;
-	if (brake_gate(snapshot, policy, &daemon->ops) != HOLD_NONE || !snapshot->cluster->is_known ||
-	    !snapshot->cluster->is_healing_enabled)
+	if (brake_gate(snapshot, policy, NULL) != HOLD_NONE)
 		return;
 	for (size_t i = 0; i < snapshot->nodes_count; i++) {
 		const struct node *node = snapshot->nodes[i];
@@ -217,7 +216,7 @@ static void ask_leaves(struct daemon *daemon, const struct snapshot *snapshot, s
 {
 	struct mono due = { daemon->now.mono.ms + ASK_AGAIN_MS };
 	int64_t timeout_ms = ask->timeout_ms > 0 ? ask->timeout_ms : ACT_TIMEOUT_MS;
-	if (ask->is_act && (brake_gate(snapshot, &daemon->opts.config->policy, &daemon->ops) != HOLD_NONE ||
+	if (ask->is_act && (brake_gate(snapshot, &daemon->opts.config->policy, op) != HOLD_NONE ||
 			    !lease_has_authority(&daemon->lease, daemon->now.mono, timeout_ms))) {
 		op_unask(op, due);
 		return;
@@ -263,8 +262,10 @@ static void op_walk(struct daemon *daemon, const struct snapshot *snapshot, stru
 		bool was_sent = op->is_sent;
 		bool may = ops_may_enter(&daemon->ops, op);
 		bool is_asking = may && op_poll(op, daemon->now, &daemon->rng, &daemon->arena, &ask);
-		if (!may)
+		if (!may) { /* its turn in the queue: the step's time has not begun */
 			op->due.ms = daemon->now.mono.ms + ASK_AGAIN_MS;
+			op->entered = daemon->now.mono;
+		}
 		if (is_asking && ask.kind == ASK_NODE)
 			ask_node(daemon, snapshot, op);
 		else if (is_asking)
@@ -301,12 +302,15 @@ void repair_heard(struct daemon *daemon, const struct call *call)
 	CLEANUP(json_decrefp) json_t *json = call_json(call);
 	struct answer answer = answer_of(call, json, &daemon->arena);
 	size_t at = op->at;
+	struct op_facts facts = op->facts;
 	op_hear(op, daemon->now, &daemon->rng, &answer);
 	if (op->at != at)
 		LOG(daemon->opts.log, LOG_DEBUG, "repair", "step done", { "node", op->facts.node },
 		    { "step", op->recipe->steps[at].name },
 		    { "status", arena_printf(&daemon->arena, "%d", answer.status) });
-	op_changed(daemon, op);
+	/* A poll that found nothing new is not worth a write. */
+	if (op->at != at || op_is_over(op) || memcmp(&facts, &op->facts, sizeof facts) != 0)
+		op_changed(daemon, op);
 }
 
 static void ops_turn(struct daemon *daemon, const struct snapshot *snapshot)

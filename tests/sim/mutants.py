@@ -94,7 +94,7 @@ MUTANTS = [
          "\treturn V_NEXT;"),
         ("src/cloud/openstack/server_steps.c", "\tif (server_is(&m, \"ACTIVE\") || server_is(&m, \"ERROR\"))\n\t\treturn V_NEXT;\n"
          "\treturn op_fail(op, \"the server is %s: left alone\", m.status);\n}\n\nvoid ask_stop",
-         "\treturn op_goto(op, \"find-stack\");\n}\n\nvoid ask_stop")]),
+         "\treturn op_goto(op, \"off\");\n}\n\nvoid ask_stop")]),
 ]
 
 

@@ -29,7 +29,8 @@ static struct op_facts facts_of_worker(void)
 	       TEXT_COPY(f.boot_id, "boot-1") && TEXT_COPY(f.machine_id, "535af63d000040008000000000000001") &&
 	       TEXT_COPY(f.server, SRV) && TEXT_COPY(f.server_name, "k8s-abc-node-1") && TEXT_COPY(f.cluster, CL) &&
 	       TEXT_COPY(f.group, "default-worker") && TEXT_COPY(f.stack, STACK) && TEXT_COPY(f.resource, RES) &&
-	       TEXT_COPY(f.new_server, NEW) && TEXT_COPY(f.volume, "vol-2") && TEXT_COPY(f.case_id, "case-7"));
+	       TEXT_COPY(f.new_server, NEW) && TEXT_COPY(f.volume, "vol-2") && TEXT_COPY(f.case_id, "case-7") &&
+	       TEXT_COPY(f.node_version, "41"));
 	return f;
 }
 
@@ -62,7 +63,8 @@ struct ask_case {
 		  ASK_KUBE,                                                                                            \
 		  "PATCH",                                                                                             \
 		  NODE_PATH "?fieldManager=magnum-auto-healer",                                                        \
-		  "{\"metadata\":{\"uid\":\"uid-1\",\"annotations\":{\"autohealing.openstack.org/"                     \
+		  "{\"metadata\":{\"uid\":\"uid-1\",\"resourceVersion\":\"41\",\"annotations\":{\"autohealing."        \
+		  "openstack.org/"                                                                                     \
 		  "cordoned\":\"case-7\"}},"                                                                           \
 		  "\"spec\":{\"unschedulable\":true}}",                                                                \
 		  true },                                                                                              \
@@ -92,14 +94,21 @@ struct ask_case {
 	}
 #define SERVER "/servers/" SRV
 #define STACK_PATH "/stacks/" STACK "?resolve_outputs=false"
+#define LIVE(r, step)                                                                                                  \
+	{                                                                                                              \
+		r, step, ASK_KUBE, "GET", NODE_PATH, NULL, false                                                       \
+	}
 #define OFF_ASKS(r)                                                                                                    \
-	CORDON_ASKS(r), GET(r, "look-stop", SERVER), ACT(r, "stop", "POST", SERVER "/action", "{\"os-stop\":null}"),   \
+	CORDON_ASKS(r), { r, "find-stack", ASK_NOTHING, NULL, NULL, NULL, false }, GET(r, "look-stop", SERVER),        \
+		LIVE(r, "look-live"), ACT(r, "stop", "POST", SERVER "/action", "{\"os-stop\":null}"),                  \
 		GET(r, "prove-off", SERVER), GET(r, "list-volumes", SERVER "/os-volume_attachments"),                  \
 		ACT(r, "detach-volume", "DELETE", SERVER "/os-volume_attachments/vol-2", NULL),                        \
 		GET(r, "wait-volume", SERVER "/os-volume_attachments"),                                                \
-		{ r, "find-stack", ASK_NOTHING, NULL, NULL, NULL, false }, GET(r, "stack-idle", STACK_PATH)
+		{ r, "off", ASK_NOTHING, NULL, NULL, NULL, false }, GET(r, "stack-idle", STACK_PATH),                  \
+		LIVE(r, "look-still"), GET(r, "look-off", SERVER)
 #define REBOOT_ASKS(r, type)                                                                                           \
 	CORDON_ASKS(r), GET(r, "look-reboot", SERVER "/os-instance-actions"), GET(r, "look-server", SERVER),           \
+		LIVE(r, "look-live"),                                                                                  \
 		ACT(r, "reboot", "POST", SERVER "/action", "{\"reboot\":{\"type\":\"" type "\"}}"),                    \
 		GET(r, "wait-server", SERVER), { r, "wait-ready", ASK_NODE, NULL, NULL, NULL, false },                 \
 		UNCORDON_ASKS(r)
@@ -119,6 +128,11 @@ static const struct ask_case ask_cases[] = {
 	GET(&recipe_replace_in_place, "find-resource",
 	    "/stacks/" STACK "/resources?nested_depth=2&type=OS::Nova::Server"),
 	GET(&recipe_replace_in_place, "find-twin", TWINS),
+	GET(&recipe_replace_in_place, "check-twin", "/stacks/" STACK "/resources?nested_depth=2&type=OS::Nova::Server"),
+	GET(&recipe_replace_in_place, "find-resource-again",
+	    "/stacks/" STACK "/resources?nested_depth=2&type=OS::Nova::Server"),
+	ACT(&recipe_replace_in_place, "step-back", "PATCH", "/stacks/" RES,
+	    "{\"mark_unhealthy\":false,\"resource_status_reason\":\"Mark taken back by autohealing service\"}"),
 	ACT(&recipe_replace_in_place, "mark-unhealthy", "PATCH", "/stacks/" RES,
 	    "{\"mark_unhealthy\":true,\"resource_status_reason\":\"Mark resource unhealthy by autohealing service\"}"),
 	GET(&recipe_replace_in_place, "look-update", STACK_PATH),
@@ -215,7 +229,12 @@ static void test_other_asks(void **state)
 	assert_int_equal(ask.kind, ASK_NOTHING);
 
 	op = op_at(&recipe_soft_reboot, "cordon");
-	(void)TEXT_COPY(op.facts.server, "a/../b");
+	op.facts.node_version[0] = '\0'; /* resumed here: the Node is looked at again first */
+	op_step(&op)->ask(&op, &arena, &ask);
+	assert_int_equal(ask.kind, ASK_NOTHING);
+	assert_int_equal(op_step(&op)->hear(&op, &(struct answer){ .status = 200 }), V_GOTO);
+	assert_string_equal(op.next, "look-node");
+	assert_false(op.facts.has_cordoned);
 	op = op_at(&recipe_soft_reboot, "look-server");
 	(void)TEXT_COPY(op.facts.server, "a/../b?x");
 	op_step(&op)->ask(&op, &arena, &ask);
@@ -238,6 +257,15 @@ struct hear_case {
 	"{\"server\":{\"id\":\"" SRV "\",\"name\":\"k8s-abc-node-1\",\"status\":\"" status                             \
 	"\",\"OS-EXT-STS:task_state\":" task ",\"OS-EXT-STS:power_state\":" power                                      \
 	",\"updated\":\"2026-11-22T16:10:00Z\",\"fault\":{\"message\":\"broken\"}}}"
+#define LAUNCHED(status, power)                                                                                        \
+	"{\"server\":{\"id\":\"" SRV "\",\"name\":\"k8s-abc-node-1\",\"status\":\"" status                             \
+	"\",\"OS-EXT-STS:task_state\":null,\"OS-EXT-STS:power_state\":" power                                          \
+	",\"OS-SRV-USG:launched_at\":\"2026-11-22T16:10:00.000000\",\"fault\":{\"message\":\"broken\"}}}"
+#define NEVER_RAN                                                                                                      \
+	"{\"server\":{\"id\":\"" SRV "\",\"name\":\"k8s-abc-node-1\",\"status\":\"ERROR\","                            \
+	"\"OS-EXT-STS:task_state\":null,\"OS-EXT-STS:power_state\":0,\"addresses\":{},"                                \
+	"\"OS-SRV-USG:launched_at\":null,\"fault\":{\"message\":\"No valid host was found.\"}}}"
+#define POWER_HIDDEN "{\"server\":{\"id\":\"" SRV "\",\"name\":\"k8s-abc-node-1\",\"status\":\"ERROR\"}}"
 #define LOCKED "{\"server\":{\"id\":\"" SRV "\",\"name\":\"k8s-abc-node-1\",\"status\":\"ACTIVE\",\"locked\":true}}"
 #define OTHER "{\"server\":{\"id\":\"" SRV "\",\"name\":\"somebody-1\",\"status\":\"ACTIVE\"}}"
 #define ACTIONS(list) "{\"instanceActions\":[" list "]}"
@@ -260,6 +288,32 @@ struct hear_case {
 #define BORN(name, id, hour)                                                                                           \
 	"{\"id\":\"" id "\",\"name\":\"" name "\",\"status\":\"ACTIVE\",\"created\":\"2026-11-22T" hour ":00:00Z\"}"
 #define SERVERS(list) "{\"servers\":[" list "]}"
+
+#define UNANSWERED(r, step)                                                                                            \
+	{ r, step, 0, NULL, V_RETRY, NULL, NULL }, { r, step, 503, NULL, V_RETRY, NULL, NULL },                        \
+	{                                                                                                              \
+		r, step, 429, NULL, V_RETRY, NULL, NULL                                                                \
+	}
+#define GOES(r, step, status, json, next)                                                                              \
+	{                                                                                                              \
+		r, step, status, json, V_GOTO, next, NULL                                                              \
+	}
+#define NODE(uid, more, status, since)                                                                                 \
+	"{\"metadata\":{\"uid\":\"" uid "\"" more                                                                      \
+	"},\"status\":{\"conditions\":[{\"type\":\"DiskPressure\",\"status\":"                                         \
+	"\"True\"},{\"type\":\"Ready\",\"status\":\"" status "\",\"lastTransitionTime\":" since "}]}}"
+#define SICK NODE("uid-1", "", "Unknown", "\"2026-11-22T16:00:00Z\"")
+#define LIVE_HEARS(r, step)                                                                                             \
+	READ(r, step), { r, step, 200, SICK, V_NEXT, NULL, NULL },                                                      \
+		{ r, step, 200, NODE("uid-1", "", "False", "\"2026-11-22T16:00:00Z\""), V_NEXT, NULL, NULL },           \
+		{ r, step, 200, "{\"metadata\":{\"uid\":\"uid-1\"}}", V_NEXT, NULL, NULL },                             \
+		{ r, step, 200, NODE("uid-1", "", "True", "\"2026-11-22T16:00:00Z\""), V_FAIL, NULL, NULL },            \
+		{ r, step, 200, NODE("uid-1", "", "True", "null"), V_FAIL, NULL, NULL },                                \
+		{ r,      step, 200, NODE("uid-1", ",\"deletionTimestamp\":\"2026-11-22T16:00:00Z\"", "False", "null"), \
+		  V_FAIL, NULL, NULL },                                                                                 \
+	{                                                                                                               \
+		r, step, 200, NODE("uid-2", "", "Unknown", "null"), V_FAIL, NULL, NULL                                  \
+	}
 
 #define COMMON(r, step)                                                                                                \
 	{ r, step, 0, NULL, V_RETRY, NULL, NULL }, { r, step, 503, NULL, V_RETRY, NULL, NULL },                        \
@@ -293,6 +347,9 @@ static const struct hear_case hear_cases[] = {
 	{ &recipe_soft_reboot, "look-server", 200, S("PAUSED", "null", "3"), V_FAIL, NULL, NULL },
 	{ &recipe_soft_reboot, "look-server", 200, LOCKED, V_FAIL, NULL, NULL },
 	{ &recipe_soft_reboot, "look-server", 200, OTHER, V_FAIL, NULL, NULL },
+	LIVE_HEARS(&recipe_soft_reboot, "look-live"),
+	{ &recipe_soft_reboot, "look-live", 404, NULL, V_FAIL, NULL, NULL },
+	{ &recipe_hard_reboot, "look-live", 404, NULL, V_FAIL, NULL, NULL },
 	COMMON(&recipe_soft_reboot, "reboot"),
 	{ &recipe_soft_reboot, "reboot", 202, NULL, V_NEXT, NULL, NULL },
 	{ &recipe_soft_reboot, "reboot", 409, "{\"conflictingRequest\":{\"message\":\"Cannot\"}}", V_RETRY, NULL,
@@ -325,10 +382,15 @@ static const struct hear_case hear_cases[] = {
 	{ &recipe_start, "start", 202, NULL, V_NEXT, NULL, NULL },
 	/* off */
 	READ(&recipe_replace_in_place, "look-stop"),
-	{ &recipe_replace_in_place, "look-stop", 404, NULL, V_GOTO, "find-stack", NULL },
-	{ &recipe_replace_in_place, "look-stop", 200, S("DELETED", "null", "0"), V_GOTO, "find-stack", NULL },
+	{ &recipe_replace_in_place, "look-stop", 404, NULL, V_GOTO, "off", NULL },
+	{ &recipe_replace_in_place, "look-stop", 200, S("DELETED", "null", "0"), V_GOTO, "off", NULL },
 	{ &recipe_replace_in_place, "look-stop", 200, S("ACTIVE", "null", "1"), V_NEXT, NULL, NULL },
-	{ &recipe_replace_in_place, "look-stop", 200, S("ERROR", "null", "0"), V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "look-stop", 200, S("ERROR", "null", "1"), V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "look-stop", 200, LAUNCHED("ERROR", "0"), V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "look-stop", 200, POWER_HIDDEN, V_NEXT, NULL, NULL },
+	GOES(&recipe_replace_in_place, "look-stop", 200, NEVER_RAN, "off"),
+	LIVE_HEARS(&recipe_replace_in_place, "look-live"),
+	{ &recipe_replace_in_place, "look-live", 404, NULL, V_NEXT, NULL, NULL },
 	{ &recipe_replace_in_place, "look-stop", 200, S("SHUTOFF", "null", "4"), V_GOTO, "prove-off", NULL },
 	{ &recipe_replace_in_place, "look-stop", 200, S("ACTIVE", "\"powering-off\"", "1"), V_GOTO, "prove-off", NULL },
 	{ &recipe_replace_in_place, "look-stop", 200, S("REBOOT", "\"rebooting\"", "1"), V_AGAIN, NULL, NULL },
@@ -337,21 +399,24 @@ static const struct hear_case hear_cases[] = {
 	{ &recipe_replace_in_place, "look-stop", 200, OTHER, V_FAIL, NULL, NULL },
 	COMMON(&recipe_replace_in_place, "stop"),
 	{ &recipe_replace_in_place, "stop", 202, NULL, V_NEXT, NULL, NULL },
-	{ &recipe_replace_in_place, "stop", 404, NULL, V_GOTO, "find-stack", NULL },
+	{ &recipe_replace_in_place, "stop", 404, NULL, V_GOTO, "off", NULL },
 	{ &recipe_replace_in_place, "stop", 409, NULL, V_RETRY, NULL, NULL },
 	READ(&recipe_replace_in_place, "prove-off"),
-	{ &recipe_replace_in_place, "prove-off", 404, NULL, V_GOTO, "find-stack", NULL },
+	{ &recipe_replace_in_place, "prove-off", 404, NULL, V_GOTO, "off", NULL },
 	{ &recipe_replace_in_place, "prove-off", 200, S("SHUTOFF", "null", "4"), V_NEXT, NULL, NULL },
 	{ &recipe_replace_in_place, "prove-off", 200, S("SHUTOFF", "null", "1"), V_AGAIN, NULL, NULL },
 	{ &recipe_replace_in_place, "prove-off", 200, S("SHUTOFF", "\"powering-off\"", "4"), V_AGAIN, NULL, NULL },
 	{ &recipe_replace_in_place, "prove-off", 200, S("ACTIVE", "\"powering-off\"", "1"), V_AGAIN, NULL, NULL },
-	{ &recipe_replace_in_place, "prove-off", 200, S("ERROR", "null", "0"), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "prove-off", 200, LAUNCHED("ERROR", "0"), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "prove-off", 200, LAUNCHED("ERROR", "1"), V_AGAIN, NULL, NULL },
+	{ &recipe_replace_in_place, "prove-off", 200, POWER_HIDDEN, V_FAIL, NULL, NULL },
+	GOES(&recipe_replace_in_place, "prove-off", 200, NEVER_RAN, "off"),
 	READ(&recipe_replace_in_place, "list-volumes"),
-	{ &recipe_replace_in_place, "list-volumes", 404, NULL, V_GOTO, "find-stack", NULL },
-	{ &recipe_replace_in_place, "list-volumes", 200, VOLUMES(""), V_GOTO, "find-stack", NULL },
-	{ &recipe_replace_in_place, "list-volumes", 200, VOLUMES(VOLUME("r", "/dev/vda", "false")), V_GOTO,
-	  "find-stack", NULL },
-	{ &recipe_replace_in_place, "list-volumes", 200, VOLUMES(VOLUME("r", "/dev/vdc", "true")), V_GOTO, "find-stack",
+	{ &recipe_replace_in_place, "list-volumes", 404, NULL, V_GOTO, "off", NULL },
+	{ &recipe_replace_in_place, "list-volumes", 200, VOLUMES(""), V_GOTO, "off", NULL },
+	{ &recipe_replace_in_place, "list-volumes", 200, VOLUMES(VOLUME("r", "/dev/vda", "false")), V_GOTO, "off",
+	  NULL },
+	{ &recipe_replace_in_place, "list-volumes", 200, VOLUMES(VOLUME("r", "/dev/vdc", "true")), V_GOTO, "off",
 	  NULL },
 	{ &recipe_replace_in_place, "list-volumes", 200,
 	  VOLUMES(VOLUME("r", "/dev/vda", "true") "," VOLUME("vol-9", "/dev/vdb", "false")), V_NEXT, NULL, NULL },
@@ -364,7 +429,7 @@ static const struct hear_case hear_cases[] = {
 	  NULL },
 	{ &recipe_replace_in_place, "wait-volume", 200, VOLUMES(VOLUME("vol-3", "/dev/vdc", "false")), V_GOTO,
 	  "list-volumes", NULL },
-	{ &recipe_replace_in_place, "wait-volume", 404, NULL, V_GOTO, "find-stack", NULL },
+	{ &recipe_replace_in_place, "wait-volume", 404, NULL, V_GOTO, "off", NULL },
 	/* in place */
 	READ(&recipe_replace_in_place, "stack-idle"),
 	{ &recipe_replace_in_place, "stack-idle", 200, STACK_IS("CREATE_COMPLETE", "null"), V_NEXT, NULL, NULL },
@@ -373,18 +438,42 @@ static const struct hear_case hear_cases[] = {
 	{ &recipe_replace_in_place, "stack-idle", 200, STACK_IS("DELETE_IN_PROGRESS", T1), V_FAIL, NULL, NULL },
 	{ &recipe_replace_in_place, "stack-idle", 200, STACK_IS("CREATE_FAILED", T1), V_FAIL, NULL, NULL },
 	READ(&recipe_replace_in_place, "find-resource"),
-	{ &recipe_replace_in_place, "find-resource", 200, RESOURCES(SRV), V_GOTO, "mark-unhealthy", NULL },
-	{ &recipe_replace_in_place, "find-resource", 200, RESOURCES(NEW), V_GOTO, "find-twin", NULL },
-	COMMON(&recipe_replace_in_place,
-	       "find-twin"), /* new_server is set: a twin was replaced before, once is enough */
-	{ &recipe_replace_in_place, "find-twin", 200, SERVERS(SIB("k8s-abc-node-1", NEW, "ACTIVE")), V_FAIL, NULL,
-	  NULL },
-	COMMON(&recipe_replace_in_place, "mark-unhealthy"),
+	GOES(&recipe_replace_in_place, "find-resource", 200, RESOURCES(SRV), "look-stop"),
+	{ &recipe_replace_in_place, "find-resource", 200, RESOURCES(NEW), V_NEXT, NULL, NULL },
+	COMMON(&recipe_replace_in_place, "find-twin"),
+	READ(&recipe_replace_in_place, "check-twin"),
+	{ &recipe_replace_in_place, "check-twin", 200, RESOURCES(NEW), V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "check-twin", 200, RESOURCES("somebody-s"), V_FAIL, NULL, NULL },
+	LIVE_HEARS(&recipe_replace_in_place, "look-still"),
+	{ &recipe_replace_in_place, "look-still", 404, NULL, V_NEXT, NULL, NULL },
+	READ(&recipe_replace_in_place, "look-off"),
+	{ &recipe_replace_in_place, "look-off", 404, NULL, V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, S("SOFT_DELETED", "null", "4"), V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, S("SHUTOFF", "null", "4"), V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, NEVER_RAN, V_NEXT, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, S("ACTIVE", "null", "1"), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, S("SHUTOFF", "\"powering-on\"", "4"), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, S("SHUTOFF", "null", "1"), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, LAUNCHED("ERROR", "0"), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, S("SHUTOFF", "\"deleting\"", "4"), V_AGAIN, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, S("SHELVED", "null", "4"), V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, LOCKED, V_FAIL, NULL, NULL },
+	{ &recipe_replace_in_place, "look-off", 200, OTHER, V_FAIL, NULL, NULL },
+	READ(&recipe_replace_in_place, "find-resource-again"),
+	GOES(&recipe_replace_in_place, "find-resource-again", 200, RESOURCES(SRV), "mark-unhealthy"),
+	{ &recipe_replace_in_place, "find-resource-again", 200, RESOURCES("elsewhere"), V_FAIL, NULL, NULL },
+	UNANSWERED(&recipe_replace_in_place, "mark-unhealthy"),
+	{ &recipe_replace_in_place, "mark-unhealthy", 409, NULL, V_RETRY, NULL, NULL },
 	{ &recipe_replace_in_place, "mark-unhealthy", 200, "null", V_NEXT, NULL, NULL },
-	{ &recipe_replace_in_place, "mark-unhealthy", 404, NULL, V_FAIL, NULL, NULL },
-	READ(&recipe_replace_in_place, "look-update"),
-	{ &recipe_replace_in_place, "look-update", 200, STACK_IS("UPDATE_IN_PROGRESS", T2), V_GOTO, "stack-idle",
-	  NULL },
+	GOES(&recipe_replace_in_place, "mark-unhealthy", 403, NULL, "unmark"),
+	GOES(&recipe_replace_in_place, "mark-unhealthy", 404, NULL, "unmark"),
+	UNANSWERED(&recipe_replace_in_place, "look-update"),
+	{ &recipe_replace_in_place, "look-update", 200, "{}", V_RETRY, NULL, NULL },
+	GOES(&recipe_replace_in_place, "look-update", 403, NULL, "unmark"),
+	GOES(&recipe_replace_in_place, "look-update", 200, STACK_IS("UPDATE_IN_PROGRESS", T2), "step-back"),
+	COMMON(&recipe_replace_in_place, "step-back"),
+	{ &recipe_replace_in_place, "step-back", 409, NULL, V_RETRY, NULL, NULL },
+	GOES(&recipe_replace_in_place, "step-back", 200, "null", "stack-idle"),
 	{ &recipe_replace_in_place, "look-update", 200, STACK_IS("UPDATE_COMPLETE", T1), V_NEXT, NULL, NULL },
 	{ &recipe_replace_in_place, "look-update", 200, STACK_IS("UPDATE_COMPLETE", T1), V_NEXT, NULL,
 	  "2026-11-22T16:00:00Z" },
@@ -394,11 +483,11 @@ static const struct hear_case hear_cases[] = {
 	  "2026-11-22T16:00:00Z" },
 	{ &recipe_replace_in_place, "look-update", 200, STACK_IS("CREATE_COMPLETE", "null"), V_NEXT, NULL, "none" },
 	{ &recipe_replace_in_place, "look-update", 200, STACK_IS("UPDATE_COMPLETE", T2), V_GOTO, "wait-stack", "none" },
-	{ &recipe_replace_in_place, "update-stack", 202, NULL, V_GOTO, "wait-update", NULL },
+	{ &recipe_replace_in_place, "update-stack", 202, NULL, V_NEXT, NULL, NULL },
 	{ &recipe_replace_in_place, "update-stack", 403, NULL, V_GOTO, "unmark", NULL },
 	{ &recipe_replace_in_place, "update-stack", 409, NULL, V_RETRY, NULL, NULL },
 	{ &recipe_replace_in_place, "unmark", 200, "null", V_FAIL, NULL, NULL },
-	{ &recipe_replace_in_place, "unmark", 503, NULL, V_RETRY, NULL, NULL },
+	COMMON(&recipe_replace_in_place, "unmark"),
 	READ(&recipe_replace_in_place, "wait-update"),
 	{ &recipe_replace_in_place, "wait-update", 200, STACK_IS("UPDATE_COMPLETE", T1), V_AGAIN, NULL,
 	  "2026-11-22T16:00:00Z" },
@@ -409,12 +498,12 @@ static const struct hear_case hear_cases[] = {
 	READ(&recipe_replace_in_place, "wait-stack"),
 	{ &recipe_replace_in_place, "wait-stack", 200, STACK_IS("UPDATE_IN_PROGRESS", T2), V_AGAIN, NULL, NULL },
 	{ &recipe_replace_in_place, "wait-stack", 200, STACK_IS("UPDATE_COMPLETE", T2), V_NEXT, NULL, NULL },
-	{ &recipe_replace_in_place, "wait-stack", 200, STACK_IS("UPDATE_FAILED", T2), V_FAIL, NULL, NULL },
+	GOES(&recipe_replace_in_place, "wait-stack", 200, STACK_IS("UPDATE_FAILED", T2), "unmark"),
 	READ(&recipe_replace_in_place, "check-resource"),
 	{ &recipe_replace_in_place, "check-resource", 200, "{\"resource\":{\"physical_resource_id\":\"" NEW "\"}}",
 	  V_NEXT, NULL, NULL },
-	{ &recipe_replace_in_place, "check-resource", 200, "{\"resource\":{\"physical_resource_id\":\"" SRV "\"}}",
-	  V_FAIL, NULL, NULL },
+	GOES(&recipe_replace_in_place, "check-resource", 200, "{\"resource\":{\"physical_resource_id\":\"" SRV "\"}}",
+	     "unmark"),
 	READ(&recipe_replace_in_place, "wait-new"),
 	{ &recipe_replace_in_place, "wait-new", 404, NULL, V_FAIL, NULL, NULL },
 	{ &recipe_replace_in_place, "wait-new", 200, S("BUILD", "\"spawning\"", "0"), V_AGAIN, NULL, NULL },
@@ -488,7 +577,7 @@ static const struct hear_case hear_cases[] = {
 	{ &recipe_soft_reboot, "cordon", 200, NULL, V_NEXT, NULL, NULL },
 	{ &recipe_soft_reboot, "cordon", 404, NULL, V_FAIL, NULL, NULL },
 	{ &recipe_soft_reboot, "cordon", 422, NULL, V_FAIL, NULL, NULL },
-	{ &recipe_soft_reboot, "cordon", 409, NULL, V_RETRY, NULL, NULL },
+	GOES(&recipe_soft_reboot, "cordon", 409, NULL, "look-node"),
 	COMMON(&recipe_soft_reboot, "uncordon"),
 	{ &recipe_soft_reboot, "uncordon", 200, NULL, V_NEXT, NULL, NULL },
 	{ &recipe_soft_reboot, "uncordon", 404, NULL, V_NEXT, NULL, NULL },
@@ -530,32 +619,96 @@ static void test_find_twin(void **state)
 	(void)state;
 	static const struct {
 		const char *servers;
-		enum verdict verdict;
-		const char *server; /* what is to be replaced now */
+		const char *twin; /* NULL: fails */
 	} cases[] = {
-		{ SERVERS(""), V_FAIL, SRV },
-		{ "{}", V_FAIL, SRV },
-		{ SERVERS(SIB("k8s-abc-node-1", SRV, "ACTIVE")), V_FAIL, SRV },
-		{ SERVERS(SIB("k8s-abc-node-1", NEW, "DELETED")), V_FAIL, SRV },
-		{ SERVERS(SIB("k8s-abc-node-11", NEW, "ACTIVE")), V_FAIL, SRV },
-		{ SERVERS(SIB("k8s-abc-node-1", SRV, "SHUTOFF") "," SIB("k8s-abc-node-1", NEW, "ERROR")), V_GOTO, NEW },
+		{ SERVERS(""), NULL },
+		{ "{}", NULL },
+		{ SERVERS(SIB("k8s-abc-node-1", SRV, "ACTIVE")), NULL },
+		{ SERVERS(SIB("k8s-abc-node-1", NEW, "DELETED")), NULL },
+		{ SERVERS(SIB("k8s-abc-node-11", NEW, "ACTIVE")), NULL },
+		{ SERVERS(SIB("k8s-abc-node-1", SRV, "SHUTOFF") "," SIB("k8s-abc-node-1", NEW, "ERROR")), NEW },
 		/* of several the youngest, wherever it stands in the list */
-		{ SERVERS(BORN("k8s-abc-node-1", NEW, "12") "," BORN("k8s-abc-node-1", "older", "11")), V_GOTO, NEW },
-		{ SERVERS(BORN("k8s-abc-node-1", "older", "11") "," BORN("k8s-abc-node-1", NEW, "12")), V_GOTO, NEW },
+		{ SERVERS(BORN("k8s-abc-node-1", NEW, "12") "," BORN("k8s-abc-node-1", "older", "11")), NEW },
+		{ SERVERS(BORN("k8s-abc-node-1", "older", "11") "," BORN("k8s-abc-node-1", NEW, "12")), NEW },
+		/* younger than the repair itself */
+		{ SERVERS(BORN("k8s-abc-node-1", "older", "11") "," BORN("k8s-abc-node-1", NEW, "14")), NULL },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct op op = op_at(&recipe_replace_in_place, "find-twin");
+		assert_true(wall_parse(STR("2026-11-22T13:00:00Z"), &op.started));
 		op.facts.new_server[0] = '\0';
-		(void)TEXT_COPY(op.facts.baseline, "of the old one");
 		print_message("# %s\n", cases[i].servers);
-		assert_int_equal(hear(&op, 200, cases[i].servers), cases[i].verdict);
-		assert_string_equal(op.facts.server, cases[i].server);
-		if (cases[i].verdict == V_FAIL)
-			continue;
-		assert_text(op.next, "look-stop", "find-twin");
-		assert_string_equal(op.facts.new_server, SRV);
-		assert_string_equal(op.facts.baseline, "");
+		assert_int_equal(hear(&op, 200, cases[i].servers), cases[i].twin != NULL ? V_NEXT : V_FAIL);
+		assert_string_equal(op.facts.server, SRV); /* nothing else is touched before it is known to be ours */
+		assert_string_equal(op.facts.new_server, cases[i].twin != NULL ? cases[i].twin : "");
 	}
+	struct op op = op_at(&recipe_replace_in_place, "find-twin"); /* has one already: once is enough */
+	assert_int_equal(hear(&op, 200, SERVERS(SIB("k8s-abc-node-1", NEW, "ACTIVE"))), V_FAIL);
+}
+
+/* First the Node's own server is off, then its twin, then the replacement. */
+static void test_off(void **state)
+{
+	(void)state;
+	struct op op = op_at(&recipe_replace_in_place, "off");
+	(void)TEXT_COPY(op.facts.baseline, "of the old one");
+	assert_int_equal(hear(&op, 200, NULL), V_GOTO);
+	assert_string_equal(op.next, "look-stop");
+	assert_string_equal(op.facts.server, NEW);
+	assert_string_equal(op.facts.new_server, "");
+	assert_string_equal(op.facts.baseline, "");
+	assert_int_equal(hear(&op, 200, NULL), V_NEXT);
+	assert_string_equal(op.facts.server, NEW);
+}
+
+/* While the stack was busy somebody has replaced the server: that is waited for like a replacement of ours. */
+static void test_replaced_by_others(void **state)
+{
+	(void)state;
+	struct op op = op_at(&recipe_replace_in_place, "find-resource-again");
+	op.facts.new_server[0] = '\0';
+	(void)TEXT_COPY(op.facts.resource, "k8s-abc-m/0aee/resources/kube-minion");
+	assert_int_equal(hear(&op, 200, RESOURCES(NEW)), V_GOTO);
+	assert_string_equal(op.next, "wait-new");
+	assert_string_equal(op.facts.new_server, NEW);
+	assert_int_equal(hear(&op, 200, RESOURCES("")), V_FAIL); /* it is without a server */
+}
+
+/* A node that was Ready all along is under repair for another reason: that it is Ready is no news. */
+static void test_ready_is_no_news(void **state)
+{
+	(void)state;
+	struct op op = op_at(&recipe_soft_reboot, "look-live");
+	assert_true(wall_parse(STR("2026-11-22T16:30:00Z"), &op.started));
+	assert_int_equal(hear(&op, 200, NODE("uid-1", "", "True", "\"2026-11-22T16:15:00Z\"")), V_NEXT);
+	assert_int_equal(hear(&op, 200, NODE("uid-1", "", "True", "\"2026-11-22T16:25:00Z\"")), V_FAIL);
+	assert_string_equal(op.note, "the node is healthy again");
+	assert_int_equal(hear(&op, 200, NODE("uid-1", "", "True", "\"2026-11-22T16:31:00Z\"")), V_FAIL);
+	op.facts.node_uid[0] = '\0'; /* nobody knew it: any will do */
+	assert_int_equal(hear(&op, 200, NODE("uid-7", "", "False", "null")), V_NEXT);
+}
+
+static void test_update_refused(void **state)
+{
+	(void)state;
+	struct op op = op_at(&recipe_replace_in_place, "update-stack");
+	for (op.tries = 0; op.tries < 2; op.tries++)
+		assert_int_equal(hear(&op, 409, NULL), V_RETRY);
+	assert_int_equal(hear(&op, 409, NULL), V_GOTO);
+	assert_string_equal(op.next, "unmark");
+
+	op = op_at(&recipe_replace_in_place, "unmark");
+	op_note(&op, "the stack is gone");
+	assert_int_equal(hear(&op, 503, NULL), V_RETRY);
+	assert_int_equal(hear(&op, 200, "null"), V_FAIL);
+	assert_string_equal(op.note, "the stack is gone"); /* not how the clearing up went */
+
+	op = op_at(&recipe_replace_in_place, "step-back");
+	op.is_committed = true;
+	assert_int_equal(hear(&op, 503, NULL), V_RETRY);
+	assert_true(op.is_committed);
+	assert_int_equal(hear(&op, 200, "null"), V_GOTO);
+	assert_false(op.is_committed);
 }
 
 /* What the answers leave in the facts. */
@@ -581,8 +734,14 @@ static void test_facts_kept(void **state)
 	assert_int_equal(hear(&op, 200, STACK_IS("UPDATE_COMPLETE", T1)), V_NEXT);
 	assert_string_equal(op.facts.baseline, "2026-11-22T16:00:00Z");
 	op = op_at(&recipe_replace_in_place, "find-resource");
-	assert_int_equal(hear(&op, 200, RESOURCES(NEW)), V_GOTO);
+	assert_int_equal(hear(&op, 200, RESOURCES(NEW)), V_NEXT);
 	assert_string_equal(op.facts.resource, "");
+	op = op_at(&recipe_replace_in_place, "check-twin");
+	assert_int_equal(hear(&op, 200, RESOURCES(NEW)), V_NEXT);
+	assert_string_equal(op.facts.resource, "k8s-abc-m/0aee/resources/kube-minion");
+	op = op_at(&recipe_replace_in_place, "find-resource-again");
+	assert_int_equal(hear(&op, 200, RESOURCES(SRV)), V_GOTO);
+	assert_string_equal(op.facts.resource, "k8s-abc-m/0aee/resources/kube-minion");
 	op = op_at(&recipe_replace_in_place, "check-resource");
 	op.facts.new_server[0] = '\0';
 	assert_int_equal(hear(&op, 200, "{\"resource\":{\"physical_resource_id\":\"" NEW "\"}}"), V_NEXT);
@@ -647,6 +806,7 @@ static struct node node_of(void)
 {
 	return (struct node){ .name = "k8s-abc-node-1",
 			      .uid = "uid-1",
+			      .resource_version = "42",
 			      .provider_id = "",
 			      .machine_id = "",
 			      .system_uuid = "",
@@ -672,6 +832,13 @@ static void test_cordon_looks(void **state)
 	assert_int_equal(hear_node(&op, &node, false), V_AGAIN);
 	assert_int_equal(hear_node(&op, NULL, true), V_FAIL);
 	assert_int_equal(hear_node(&op, &node, true), V_NEXT);
+	assert_string_equal(op.facts.node_version, "42");
+	assert_int_equal(hear_node(&op, &node, true), V_AGAIN); /* back after a conflict: that one was refused */
+	node.resource_version = "43";
+	assert_int_equal(hear_node(&op, &node, true), V_NEXT);
+	node.resource_version = "a version that nobody has ever seen an API server give";
+	assert_int_equal(hear_node(&op, &node, true), V_FAIL);
+	op.facts.node_version[0] = '\0';
 	node.uid = "uid-2";
 	assert_int_equal(hear_node(&op, &node, true), V_FAIL);
 	node = node_of();
@@ -916,6 +1083,8 @@ static struct op op_at_reboot(struct now *now)
 	tell(&op, *now, 200, ACTIONS(OLD_REBOOT));
 	assert_string_equal(next_ask(&op, now), "GET " SERVER);
 	tell(&op, *now, 200, S("ACTIVE", "null", "1"));
+	assert_string_equal(next_ask(&op, now), "GET " NODE_PATH);
+	tell(&op, *now, 200, SICK);
 	assert_false(op_has_acted(&op));
 	assert_string_equal(next_ask(&op, now), REBOOT_ACT);
 	assert_true(op_has_acted(&op));
@@ -941,6 +1110,8 @@ static void test_lost_answer(void **state)
 	tell(&op, now, 200, ACTIONS(OLD_REBOOT)); /* it had not */
 	assert_string_equal(next_ask(&op, &now), "GET " SERVER);
 	tell(&op, now, 200, S("ACTIVE", "null", "1"));
+	assert_string_equal(next_ask(&op, &now), "GET " NODE_PATH); /* and the Node is looked at once more */
+	tell(&op, now, 200, SICK);
 	assert_string_equal(next_ask(&op, &now), REBOOT_ACT);
 	tell(&op, now, 202, NULL);
 	assert_string_equal(next_ask(&op, &now), "GET " SERVER);
@@ -967,6 +1138,101 @@ static void test_crash_after_intent(void **state)
 	assert_string_equal(op_step(&op)->name, "wait-server");
 }
 
+#define MARK_ACT "PATCH /stacks/" RES
+#define LOOK_STACK "GET " STACK_PATH
+#define UPDATE_ACT "PATCH /stacks/" STACK
+
+/* The mark has just left. */
+static struct op op_marking(struct now *now)
+{
+	struct op_facts facts = facts_of_worker();
+	struct op op;
+	size_t at = op_at(&recipe_replace_in_place, "mark-unhealthy").at;
+	op_init(&op, &recipe_replace_in_place, &facts, *now);
+	op.at = at;
+	op.holds_lock = true;
+	assert_string_equal(next_ask(&op, now), MARK_ACT);
+	assert_false(op_cancel(&op, "switched off")); /* it may be in Heat: finished, or taken back */
+	return op;
+}
+
+static struct op op_updating(struct now *now)
+{
+	struct op op = op_marking(now);
+	tell(&op, *now, 200, NULL);
+	assert_string_equal(next_ask(&op, now), LOOK_STACK);
+	tell(&op, *now, 200, STACK_IS("CREATE_COMPLETE", "null"));
+	assert_string_equal(next_ask(&op, now), UPDATE_ACT);
+	return op;
+}
+
+/* Its mark is being taken back: also where Heat fails for longer than a handful of tries. */
+static void expect_unmark(struct op *op, struct now *now, const char *note)
+{
+	assert_string_equal(op_step(op)->name, "unmark");
+	for (int i = 0; i < 20; i++) {
+		tell(op, *now, 503, NULL);
+		now->mono.ms += MINUTE;
+		assert_string_equal(next_ask(op, now), MARK_ACT);
+	}
+	tell(op, *now, 200, NULL);
+	assert_int_equal(op->state, OP_FAILED);
+	assert_string_equal(op->note, note);
+}
+
+static void test_mark_never_stays(void **state)
+{
+	(void)state;
+	struct now now = { { 1000 }, { 1000 } };
+	struct op op = op_marking(&now); /* no answer to the mark, ever */
+	for (int i = 0; i < 30 && strcmp(op_step(&op)->name, "mark-unhealthy") == 0; i++) {
+		tell(&op, now, 0, NULL);
+		now.mono.ms += MINUTE;
+		assert_string_equal(next_ask(&op, &now), MARK_ACT);
+	}
+	expect_unmark(&op, &now, "marking the server unhealthy in Heat: ");
+
+	op = op_marking(&now); /* the stack cannot be read */
+	tell(&op, now, 200, NULL);
+	while (strcmp(next_ask(&op, &now), LOOK_STACK) == 0) {
+		tell(&op, now, 503, NULL);
+		now.mono.ms += MINUTE;
+	}
+	expect_unmark(&op, &now, "reading the stack: HTTP 503");
+
+	op = op_updating(&now); /* the update is refused again and again */
+	for (int i = 0; i < 3; i++) {
+		tell(&op, now, 409, NULL);
+		assert_string_equal(next_ask(&op, &now), i < 2 ? UPDATE_ACT : MARK_ACT);
+	}
+	expect_unmark(&op, &now, "Heat refuses to update the stack");
+
+	op = op_updating(&now); /* accepted, and it fails */
+	tell(&op, now, 202, NULL);
+	assert_string_equal(next_ask(&op, &now), LOOK_STACK);
+	tell(&op, now, 200, STACK_IS("UPDATE_FAILED", T1));
+	assert_string_equal(next_ask(&op, &now), LOOK_STACK);
+	tell(&op, now, 200, STACK_IS("UPDATE_FAILED", T1));
+	assert_string_equal(next_ask(&op, &now), MARK_ACT);
+	expect_unmark(&op, &now, "the stack is UPDATE_FAILED: ");
+}
+
+/* Until the mark everything may still be called off. */
+static void test_stop_is_cancellable(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < recipe_replace_in_place.steps_count; i++) {
+		const struct step *step = &recipe_replace_in_place.steps[i];
+		bool is_committed =
+			strcmp(step->name, "mark-unhealthy") == 0 || strcmp(step->name, "update-stack") == 0;
+		assert_int_equal(step->is_committed, is_committed);
+	}
+	for (size_t i = 0; i < recipe_replace_by_resize.steps_count; i++) {
+		const struct step *step = &recipe_replace_by_resize.steps[i];
+		assert_int_equal(step->is_committed, strcmp(step->name, "resize") == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -975,6 +1241,12 @@ int main(void)
 		cmocka_unit_test(test_other_asks),
 		cmocka_unit_test(test_hears),
 		cmocka_unit_test(test_find_twin),
+		cmocka_unit_test(test_off),
+		cmocka_unit_test(test_replaced_by_others),
+		cmocka_unit_test(test_ready_is_no_news),
+		cmocka_unit_test(test_update_refused),
+		cmocka_unit_test(test_mark_never_stays),
+		cmocka_unit_test(test_stop_is_cancellable),
 		cmocka_unit_test(test_facts_kept),
 		cmocka_unit_test(test_find_stack),
 		cmocka_unit_test(test_cordon_looks),

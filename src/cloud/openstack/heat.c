@@ -8,6 +8,7 @@
 #include "core/match.h"
 
 #define STACKS "/stacks/"
+#define RESOURCE_BYTES_MAX 512
 
 /* The names came out of heat_tail(), or from Magnum, and are checked again where the request is made. */
 static void ask_stack(struct arena *arena, const char *method, const char *what, const char *tail, struct ask *out)
@@ -98,4 +99,16 @@ bool heat_find_server(const json_t *list, const char *server, char *out_resource
 		}
 	}
 	return text_copy(out_resource, bytes, "");
+}
+
+const char *heat_server_at(const json_t *list, const char *resource)
+{
+	char tail[RESOURCE_BYTES_MAX];
+	size_t i;
+	json_t *entry;
+	json_array_foreach(json_object_get(list, "resources"), i, entry) {
+		if (heat_tail(self_link(entry), tail, sizeof tail) && strcmp(tail, resource) == 0)
+			return json_text_or(entry, "physical_resource_id", "");
+	}
+	return "";
 }

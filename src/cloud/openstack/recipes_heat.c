@@ -16,7 +16,8 @@
 #include "cloud/openstack/nova.h"
 #include "cloud/openstack/server_steps.h"
 
-#define NONE "none" /* in facts.baseline: looked, and there was nothing */
+#define REFUSALS_MAX 3 /* of a stack update: then the mark is taken back */
+#define NONE "none"    /* in facts.baseline: looked, and there was nothing */
 
 /* ---- the stack ------------------------------------------------------------------------------------------------- */
 
@@ -93,15 +94,28 @@ static void ask_resources(const struct op *op, struct arena *arena, struct ask *
 	heat_servers(arena, op->facts.stack, out);
 }
 
+/* Where SERVER is in the stack. False: *out_verdict says what to do instead. */
+static bool read_resource(struct op *op, const struct answer *answer, const char *server,
+			  char out[static sizeof op->facts.resource], enum verdict *out_verdict)
+{
+	if (answer->status == 200 && heat_find_server(answer->json, server, out, sizeof op->facts.resource))
+		return true;
+	if (answer->status == 200) {
+		op_note(op, "Heat's list of the stack's servers makes no sense");
+		*out_verdict = V_RETRY;
+	} else {
+		*out_verdict = op_usual(op, answer, "listing the stack's servers");
+	}
+	return false;
+}
+
+/* Before anything is done to it: it must be the stack's, or have a twin there. */
 static enum verdict hear_find_resource(struct op *op, const struct answer *answer)
 {
-	if (answer->status != 200)
-		return op_usual(op, answer, "listing the stack's servers");
-	if (!heat_find_server(answer->json, op->facts.server, op->facts.resource, sizeof op->facts.resource)) {
-		op_note(op, "Heat's list of the stack's servers makes no sense");
-		return V_RETRY;
-	}
-	return op_goto(op, op->facts.resource[0] == '\0' ? "find-twin" : "mark-unhealthy");
+	enum verdict verdict;
+	if (!read_resource(op, answer, op->facts.server, op->facts.resource, &verdict))
+		return verdict;
+	return op->facts.resource[0] == '\0' ? V_NEXT : op_goto(op, "look-stop");
 }
 
 static void ask_twins(const struct op *op, struct arena *arena, struct ask *out)
@@ -110,8 +124,8 @@ static void ask_twins(const struct op *op, struct arena *arena, struct ask *out)
 }
 
 /* A replacement that failed half-way (the new server never signalled) leaves two servers of one name: Heat's resource
- * is the new one, and the Node still names the old one. Then the new one is what is to be replaced: once, or the two
- * would be taken for each other for ever. facts.new_server remembers that it was done. */
+ * is the new one, and the Node still names the old one. Then the new one is what is to be replaced; facts.new_server
+ * remembers it until the old one is off. A twin that is younger than this repair is somebody's replacement at work. */
 static enum verdict hear_find_twin(struct op *op, const struct answer *answer)
 {
 	if (answer->status != 200)
@@ -128,10 +142,38 @@ static enum verdict hear_find_twin(struct op *op, const struct answer *answer)
 	}
 	if (twin.id[0] == '\0' || op->facts.new_server[0] != '\0')
 		return op_fail(op, "the server is not in the stack %.100s", op->facts.stack);
-	(void)TEXT_COPY(op->facts.new_server, op->facts.server);
-	(void)TEXT_COPY(op->facts.server, twin.id);
-	op->facts.baseline[0] = '\0';
-	return op_goto(op, "look-stop");
+	if (twin.created.ms > op->started.ms)
+		return op_fail(op, "somebody is replacing the server");
+	(void)TEXT_COPY(op->facts.new_server, twin.id);
+	return V_NEXT;
+}
+
+/* A name proves nothing: anybody in the project may have given it to his server. */
+static enum verdict hear_check_twin(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict;
+	if (!read_resource(op, answer, op->facts.new_server, op->facts.resource, &verdict))
+		return verdict;
+	if (op->facts.resource[0] == '\0')
+		return op_fail(op, "the server is not in the stack %.100s", op->facts.stack);
+	return V_NEXT;
+}
+
+/* It was there before the stop; the stack may have been busy since. Somebody else's replacement is as good as ours. */
+static enum verdict hear_find_again(struct op *op, const struct answer *answer)
+{
+	char found[sizeof op->facts.resource];
+	enum verdict verdict;
+	if (!read_resource(op, answer, op->facts.server, found, &verdict))
+		return verdict;
+	if (found[0] != '\0') {
+		(void)TEXT_COPY(op->facts.resource, found);
+		return op_goto(op, "mark-unhealthy");
+	}
+	const char *other = heat_server_at(answer->json, op->facts.resource);
+	if (other[0] != '\0' && TEXT_COPY(op->facts.new_server, other))
+		return op_goto(op, "wait-new");
+	return op_fail(op, "the server is not in the stack any more");
 }
 
 static void ask_mark(const struct op *op, struct arena *arena, struct ask *out)
@@ -141,7 +183,8 @@ static void ask_mark(const struct op *op, struct arena *arena, struct ask *out)
 
 static enum verdict hear_mark(struct op *op, const struct answer *answer)
 {
-	return op_act(op, answer, "marking the server unhealthy in Heat");
+	enum verdict verdict = op_act(op, answer, "marking the server unhealthy in Heat");
+	return verdict == V_FAIL ? op_goto(op, "unmark") : verdict; /* an earlier try may have arrived unheard */
 }
 
 /* The first look remembers when the stack was last updated; a later one sees whether it was since. */
@@ -150,10 +193,10 @@ static enum verdict hear_look_update(struct op *op, const struct answer *answer)
 	struct stack_look stack;
 	enum verdict verdict;
 	if (!read_stack(op, answer, &stack, &verdict))
-		return verdict;
+		return verdict == V_FAIL ? op_goto(op, "unmark") : verdict;
 	bool is_first = op->facts.baseline[0] == '\0';
 	if (status_is_busy(stack.status)) /* at the first look somebody else's update: may have begun before our mark */
-		return op_goto(op, is_first ? "stack-idle" : "wait-stack");
+		return op_goto(op, is_first ? "step-back" : "wait-stack");
 	if (is_first)
 		return TEXT_COPY(op->facts.baseline, stack.updated) ? V_NEXT : V_RETRY;
 	return strcmp(op->facts.baseline, stack.updated) == 0 ? V_NEXT : op_goto(op, "wait-stack");
@@ -167,7 +210,9 @@ static void ask_update(const struct op *op, struct arena *arena, struct ask *out
 static enum verdict hear_update(struct op *op, const struct answer *answer)
 {
 	enum verdict verdict = op_act(op, answer, "updating the stack");
-	return verdict == V_NEXT ? op_goto(op, "wait-update") : verdict == V_FAIL ? op_goto(op, "unmark") : verdict;
+	if (verdict == V_RETRY && op->tries + 1 < REFUSALS_MAX)
+		return V_RETRY;
+	return verdict == V_NEXT ? V_NEXT : op_goto(op, "unmark");
 }
 
 static void ask_unmark(const struct op *op, struct arena *arena, struct ask *out)
@@ -177,8 +222,24 @@ static void ask_unmark(const struct op *op, struct arena *arena, struct ask *out
 
 static enum verdict hear_unmark(struct op *op, const struct answer *answer)
 {
+	if (op->note[0] == '\0')
+		op_note(op, "Heat refuses to update the stack");
+	char said[OP_NOTE_BYTES];
+	memcpy(said, op->note, sizeof said); /* why it came to this; the runner keeps it on a way back */
 	enum verdict verdict = op_usual(op, answer, "taking the mark in Heat back");
-	return verdict == V_RETRY ? V_RETRY : op_fail(op, "Heat refuses to update the stack");
+	memcpy(op->note, said, sizeof said);
+	return verdict == V_RETRY ? V_RETRY : V_FAIL;
+}
+
+/* Somebody's update has begun around our mark: wait for its end without one, and look at everything again. Nothing of
+ * ours is left then, so that the repair may be cancelled as before. */
+static enum verdict hear_step_back(struct op *op, const struct answer *answer)
+{
+	enum verdict verdict = op_usual(op, answer, "taking the mark in Heat back");
+	if (verdict != V_NEXT)
+		return verdict;
+	op->is_committed = false;
+	return op_goto(op, "stack-idle");
 }
 
 /* An accepted update shows only after seconds. Not showing within the step's limit, it goes on to wait-stack and
@@ -207,7 +268,8 @@ static enum verdict hear_wait_stack(struct op *op, const struct answer *answer)
 	}
 	if (status_is_settled(stack.status) && strcmp(stack.status, "UPDATE_FAILED") != 0)
 		return V_NEXT;
-	return op_fail(op, "the stack is %.30s: %.110s", stack.status, stack.reason);
+	op_note(op, "the stack is %.30s: %.110s", stack.status, stack.reason);
+	return op_goto(op, "unmark"); /* it may have failed before it came to our mark */
 }
 
 static void ask_resource(const struct op *op, struct arena *arena, struct ask *out)
@@ -220,8 +282,10 @@ static enum verdict hear_check_resource(struct op *op, const struct answer *answ
 	if (answer->status != 200)
 		return op_usual(op, answer, "reading the server's resource");
 	const char *id = json_text_or(answer->json, "resource.physical_resource_id", "");
-	if (strcmp(id, op->facts.server) == 0)
-		return op_fail(op, "the stack was updated, but Heat did not replace the server");
+	if (strcmp(id, op->facts.server) == 0) {
+		op_note(op, "the stack was updated, but Heat did not replace the server");
+		return op_goto(op, "unmark");
+	}
 	if (id[0] != '\0' && TEXT_COPY(op->facts.new_server, id))
 		return V_NEXT;
 	op_note(op, "the resource has no server yet");
@@ -488,25 +552,41 @@ static enum verdict hear_forget(struct op *op, const struct answer *answer)
 /* ---- the tables ------------------------------------------------------------------------------------------------ */
 
 #define LIMIT_UPDATE (90 * MINUTE)
+#define LIMIT_BUSY HOUR          /* for somebody else's update */
 #define LIMIT_JOIN (20 * MINUTE) /* a new server boots and joins; its stack already said that it is there */
 #define POLL_UPDATE (5 * SEC)
+/* For a step after the mark and before an accepted update: it ends with the mark taken back, not in failure. */
+#define OR_UNMARK .tries = TRIES_IN_TIME, .otherwise = "unmark", .is_exclusive = true
 
-#define STACK_STEPS                                                                                                    \
-	{ "find-stack", ask_find_stack, hear_find_stack, .limit_ms = LIMIT_ANSWER },                                   \
+#define FIND_STACK_STEP                                                                                                \
 	{                                                                                                              \
-		"stack-idle", ask_stack, hear_stack_idle, .poll_ms = POLL_UPDATE, .is_exclusive = true                 \
+		"find-stack", ask_find_stack, hear_find_stack, .limit_ms = LIMIT_ANSWER                                \
+	}
+#define STACK_IDLE_STEP                                                                                                \
+	{                                                                                                              \
+		"stack-idle", ask_stack, hear_stack_idle, .limit_ms = LIMIT_BUSY, .poll_ms = POLL_UPDATE,              \
+							  .tries = TRIES_IN_TIME, .is_exclusive = true                 \
 	}
 
+/* The ways back stand before the mark: on a way back the runner keeps the note that says why. */
 static const struct step replace_in_place[] = {
+	NODE_CORDON_STEPS,
+	FIND_STACK_STEP,
+	{ "find-resource", ask_resources, hear_find_resource, .limit_ms = LIMIT_ANSWER },
+	{ "find-twin", ask_twins, hear_find_twin, .limit_ms = LIMIT_ANSWER },
+	{ "check-twin", ask_resources, hear_check_twin, .limit_ms = LIMIT_ANSWER },
 	OFF_STEPS,
-	STACK_STEPS,
-	{ "find-resource", ask_resources, hear_find_resource, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
-	{ "find-twin", ask_twins, hear_find_twin, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
-	{ "mark-unhealthy", ask_mark, hear_mark, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
-	{ "look-update", ask_stack, hear_look_update, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	STACK_IDLE_STEP,
+	STILL_OFF_STEPS,
+	{ "find-resource-again", ask_resources, hear_find_again, .limit_ms = LIMIT_ANSWER, .tries = TRIES_IN_TIME,
+	  .is_exclusive = true },
+	{ "step-back", ask_unmark, hear_step_back, .limit_ms = LIMIT_UPDATE, .tries = TRIES_IN_TIME,
+	  .is_exclusive = true },
+	{ "unmark", ask_unmark, hear_unmark, .limit_ms = LIMIT_BUSY, .tries = TRIES_IN_TIME, .is_exclusive = true },
+	{ "mark-unhealthy", ask_mark, hear_mark, .limit_ms = LIMIT_ANSWER, .is_committed = true, OR_UNMARK },
+	{ "look-update", ask_stack, hear_look_update, .limit_ms = 30 * MINUTE, OR_UNMARK },
 	{ "update-stack", ask_update, hear_update, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-update",
-	  .is_exclusive = true, .is_committed = true },
-	{ "unmark", ask_unmark, hear_unmark, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	  .is_committed = true, OR_UNMARK },
 	{ "wait-update", ask_stack, hear_wait_update, .limit_ms = 90 * SEC, .otherwise = "wait-stack",
 	  .is_exclusive = true },
 	{ "wait-stack", ask_stack, hear_wait_stack, .limit_ms = LIMIT_UPDATE, .poll_ms = POLL_UPDATE,
@@ -519,12 +599,18 @@ static const struct step replace_in_place[] = {
 };
 
 static const struct step replace_by_resize[] = {
+	NODE_CORDON_STEPS,
+	FIND_STACK_STEP,
 	OFF_STEPS,
-	STACK_STEPS,
-	{ "cluster-idle", ask_cluster, hear_cluster_idle, .poll_ms = POLL_UPDATE, .is_exclusive = true },
-	{ "read-group", ask_group, hear_read_group, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
-	{ "newest", ask_siblings, hear_newest, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
-	{ "look-resize", ask_cluster, hear_look_resize, .limit_ms = LIMIT_ANSWER, .is_exclusive = true },
+	STACK_IDLE_STEP,
+	{ "cluster-idle", ask_cluster, hear_cluster_idle, .limit_ms = LIMIT_BUSY, .poll_ms = POLL_UPDATE,
+	  .tries = TRIES_IN_TIME, .is_exclusive = true },
+	{ "read-group", ask_group, hear_read_group, .limit_ms = LIMIT_ANSWER, .tries = TRIES_IN_TIME,
+	  .is_exclusive = true },
+	{ "newest", ask_siblings, hear_newest, .limit_ms = LIMIT_ANSWER, .tries = TRIES_IN_TIME, .is_exclusive = true },
+	STILL_OFF_STEPS,
+	{ "look-resize", ask_cluster, hear_look_resize, .limit_ms = LIMIT_ANSWER, .tries = TRIES_IN_TIME,
+	  .is_exclusive = true },
 	{ "resize", ask_resize, hear_resize, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-resize",
 	  .is_exclusive = true, .is_committed = true },
 	{ "wait-busy", ask_cluster, hear_wait_busy, .limit_ms = 90 * SEC, .otherwise = "wait-settled",

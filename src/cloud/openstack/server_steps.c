@@ -200,18 +200,32 @@ static enum verdict hear_start(struct op *op, const struct answer *answer)
 
 /* ---- off, proven, and without its volumes ---------------------------------------------------------------------- */
 
+/* Nova gave up building it ("No valid host was found"): there never was a guest, so there is none to stop. That Nova
+ * knows of no guest now (power 0) would not be enough: its hypervisor may be out of reach. */
+static bool never_ran(const struct machine *m, const struct answer *answer)
+{
+	return server_is(m, "ERROR") && m->task_state[0] == '\0' &&
+	       json_int(answer->json, "server.OS-EXT-STS:power_state", -1) == 0 &&
+	       json_text(answer->json, "server.OS-SRV-USG:launched_at") == NULL;
+}
+
+static bool is_proven_off(const struct machine *m)
+{
+	return server_is(m, "SHUTOFF") && m->task_state[0] == '\0' && m->power_state == 4;
+}
+
 enum verdict hear_look_stop(struct op *op, const struct answer *answer)
 {
 	struct machine m;
 	enum verdict verdict;
 	if (answer_is_404(answer))
-		return op_goto(op, "find-stack"); /* gone is as good as off */
+		return op_goto(op, "off"); /* gone is as good as off */
 	if (!server_read(op, answer, &m, &verdict))
 		return verdict;
 	if (is_foreign(op, &m))
 		return V_FAIL;
-	if (nova_is_deleted(&m))
-		return op_goto(op, "find-stack");
+	if (nova_is_deleted(&m) || never_ran(&m, answer))
+		return op_goto(op, "off");
 	if (is_task(&m, "powering-off") || (server_is(&m, "SHUTOFF") && m.task_state[0] == '\0'))
 		return op_goto(op, "prove-off");
 	if (m.task_state[0] != '\0')
@@ -228,7 +242,7 @@ void ask_stop(const struct op *op, struct arena *arena, struct ask *out)
 
 enum verdict hear_stop(struct op *op, const struct answer *answer)
 {
-	return answer_is_404(answer) ? op_goto(op, "find-stack") : op_act(op, answer, "stopping the server");
+	return answer_is_404(answer) ? op_goto(op, "off") : op_act(op, answer, "stopping the server");
 }
 
 enum verdict hear_prove_off(struct op *op, const struct answer *answer)
@@ -236,12 +250,12 @@ enum verdict hear_prove_off(struct op *op, const struct answer *answer)
 	struct machine m;
 	enum verdict verdict;
 	if (answer_is_404(answer))
-		return op_goto(op, "find-stack");
+		return op_goto(op, "off");
 	if (!server_read(op, answer, &m, &verdict))
 		return verdict;
-	if (nova_is_deleted(&m))
-		return op_goto(op, "find-stack");
-	if (server_is(&m, "SHUTOFF") && m.task_state[0] == '\0' && m.power_state == 4)
+	if (nova_is_deleted(&m) || never_ran(&m, answer))
+		return op_goto(op, "off");
+	if (is_proven_off(&m))
 		return V_NEXT;
 	if (server_is(&m, "ERROR") && m.task_state[0] == '\0' && m.power_state != 4 && m.power_state != 1)
 		return op_fail(op, "power-off not proven: the server is in ERROR: %.80s", m.fault);
@@ -258,7 +272,7 @@ static bool is_volume_list(struct op *op, const struct answer *answer, enum verd
 	if (answer->status == 200 && json_is_array(json_object_get(answer->json, "volumeAttachments")))
 		return true;
 	if (answer_is_404(answer)) {
-		*out_verdict = op_goto(op, "find-stack");
+		*out_verdict = op_goto(op, "off");
 	} else if (answer->status == 200) {
 		op_note(op, "Nova's list of volumes is not one");
 		*out_verdict = V_RETRY;
@@ -275,7 +289,7 @@ enum verdict hear_list_volumes(struct op *op, const struct answer *answer)
 		return verdict;
 	const char *volume = nova_data_volume(answer->json);
 	if (volume == NULL)
-		return op_goto(op, "find-stack");
+		return op_goto(op, "off");
 	(void)TEXT_COPY(op->facts.volume, volume); /* its length was looked at */
 	return V_NEXT;
 }
@@ -303,11 +317,45 @@ enum verdict hear_wait_volume(struct op *op, const struct answer *answer)
 	return V_AGAIN;
 }
 
+/* The server is off. Its twin in the stack comes next, if it has one. */
+enum verdict hear_off(struct op *op, const struct answer *answer)
+{
+	(void)answer;
+	if (op->facts.new_server[0] == '\0')
+		return V_NEXT;
+	memcpy(op->facts.server, op->facts.new_server, sizeof op->facts.server);
+	op->facts.new_server[0] = '\0';
+	op->facts.baseline[0] = '\0';
+	return op_goto(op, "look-stop");
+}
+
+enum verdict hear_look_off(struct op *op, const struct answer *answer)
+{
+	struct machine m;
+	enum verdict verdict;
+	if (answer_is_404(answer))
+		return V_NEXT;
+	if (!server_read(op, answer, &m, &verdict))
+		return verdict;
+	if (nova_is_deleted(&m))
+		return V_NEXT;
+	if (is_foreign(op, &m))
+		return V_FAIL;
+	if (is_proven_off(&m) || never_ran(&m, answer))
+		return V_NEXT;
+	if (server_is(&m, "ACTIVE") || is_task(&m, "powering-on") || m.power_state == 1)
+		return op_fail(op, "somebody started the server again");
+	if (m.task_state[0] != '\0' || server_is(&m, "SHUTOFF"))
+		return server_still(op, &m, "it was off before");
+	return op_fail(op, "the server is %s by now: left alone", m.status);
+}
+
 /* ---- the recipes that are about nothing but the server --------------------------------------------------------- */
 
 #define REBOOT_STEPS(hear_look, ask_reboot)                                                                            \
 	NODE_CORDON_STEPS, { "look-reboot", ask_actions, hear_look_reboot, .limit_ms = LIMIT_ANSWER },                 \
 		{ "look-server", ask_server, hear_look, .limit_ms = LIMIT_TASK },                                      \
+		{ "look-live", ask_live, hear_live_there, .limit_ms = LIMIT_ANSWER },                                  \
 		{ "reboot",                                                                                            \
 		  ask_reboot,                                                                                          \
 		  hear_reboot,                                                                                         \

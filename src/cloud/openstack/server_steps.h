@@ -1,6 +1,10 @@
 /* Steps of recipes that speak to Nova about one server, and the reading of its answers. OFF_STEPS is how a replacement
- * begins: the node is cordoned, the server stopped, its power-off proven, its data volumes taken away. Whatever is gone
- * already leads on to the step "find-stack", which must follow. */
+ * begins, once it is known that the server is ours to replace: it is stopped, its power-off proven, its data volumes
+ * taken away. Whatever is gone already, or never ran, leads on to the step "off". STILL_OFF_STEPS is the last look
+ * before the replacement itself, which may be long after the stop: the stack was busy.
+ *
+ * A server that Heat once replaced half-way has a twin of the same name, which is in the stack in its place. Then both
+ * are stopped, the twin in facts.new_server after the other, and the twin is what is replaced. */
 #ifndef MAH_CLOUD_SERVER_STEPS_H
 #define MAH_CLOUD_SERVER_STEPS_H
 
@@ -25,25 +29,31 @@ enum verdict hear_list_volumes(struct op *, const struct answer *);
 void ask_detach(const struct op *, struct arena *, struct ask *out);
 enum verdict hear_detach(struct op *, const struct answer *);
 enum verdict hear_wait_volume(struct op *, const struct answer *);
+enum verdict hear_off(struct op *, const struct answer *);
+enum verdict hear_look_off(struct op *, const struct answer *);
 
 #define LIMIT_ANSWER (5 * MINUTE) /* for a step that only needs an answer */
 #define LIMIT_TASK (3 * MINUTE)   /* for what somebody else is doing to the server */
+#define TRIES_IN_TIME 1000 /* only the step's time counts: a cloud that stumbles is no reason to give up half-way */
 
 #define OFF_STEPS                                                                                                      \
-	NODE_CORDON_STEPS, { "look-stop", ask_server, hear_look_stop, .limit_ms = LIMIT_TASK },                        \
-		{ "stop",                                                                                              \
-		  ask_stop,                                                                                            \
-		  hear_stop,                                                                                           \
-		  .limit_ms = LIMIT_ANSWER,                                                                            \
-		  .is_once = true,                                                                                     \
-		  .look = "look-stop",                                                                                 \
-		  .is_committed = true,                                                                                \
+	{ "look-stop", ask_server, hear_look_stop, .limit_ms = LIMIT_TASK },                                           \
+		{ "look-live", ask_live, hear_live, .limit_ms = LIMIT_ANSWER },                                        \
+		{ "stop",    ask_stop, hear_stop, .limit_ms = LIMIT_ANSWER, .is_once = true, .look = "look-stop",      \
 		  .tries = 3 },                                                                                        \
-		{ "prove-off", ask_server, hear_prove_off, .limit_ms = 3 * MINUTE },                                   \
-		{ "list-volumes", ask_volumes, hear_list_volumes, .limit_ms = LIMIT_ANSWER },                          \
-		{ "detach-volume", ask_detach, hear_detach, .limit_ms = LIMIT_ANSWER },                                \
+		{ "prove-off", ask_server, hear_prove_off, .limit_ms = 3 * MINUTE, .tries = TRIES_IN_TIME },           \
+		{ "list-volumes", ask_volumes, hear_list_volumes, .limit_ms = LIMIT_ANSWER, .tries = TRIES_IN_TIME },  \
+		{ "detach-volume", ask_detach, hear_detach, .limit_ms = LIMIT_ANSWER, .tries = TRIES_IN_TIME },        \
+		{ "wait-volume", ask_volumes, hear_wait_volume, .limit_ms = 3 * MINUTE, .tries = TRIES_IN_TIME },      \
 	{                                                                                                              \
-		"wait-volume", ask_volumes, hear_wait_volume, .limit_ms = 3 * MINUTE                                   \
+		"off", ask_nothing, hear_off                                                                           \
+	}
+
+#define STILL_OFF_STEPS                                                                                                \
+	{ "look-still", ask_live, hear_live, .limit_ms = LIMIT_ANSWER, .tries = TRIES_IN_TIME, .is_exclusive = true }, \
+	{                                                                                                              \
+		"look-off", ask_server, hear_look_off, .limit_ms = LIMIT_TASK, .tries = TRIES_IN_TIME,                 \
+						       .is_exclusive = true                                            \
 	}
 
 #endif
