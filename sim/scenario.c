@@ -75,7 +75,7 @@ struct scenario *scenario_new(struct run *run)
 {
 	struct scenario *scenario = xcalloc(1, sizeof *scenario);
 	run->scenario = scenario;
-	scenario->mean_ms = between(run, 20, 90) * MINUTE;
+	scenario->mean_ms = between(run, 25, 120) * MINUTE;
 	plan_next(run);
 	scenario->next.ms += 5 * MINUTE; /* everybody has started */
 	if (run->opts.script != SCRIPT_NONE)

@@ -12,7 +12,8 @@
 /* A node that was bad before this healer first looked is watched for a while all the same: its transition time may come
  * from a clock that is wrong. */
 #define WATCHED_MIN_MS (15 * SEC)
-#define SETTLE_MS (60 * SEC) /* after a time in which the view was not live */
+#define GAP_MS (90 * SEC) /* a view that was lost for less (a list read anew) is no gap */
+#define SETTLE_MS (60 * SEC)
 #define RUNG_TRIES_MAX 12
 #define RUNG_BACKOFF_FIRST_MS (30 * SEC)
 #define RUNG_BACKOFF_MAX_MS (40 * MINUTE)
@@ -321,7 +322,8 @@ void history_observe(struct history *history, const struct snapshot *snapshot, c
 		history->is_blind = history->observed.ms != 0;
 		return;
 	}
-	if (history->is_blind) /* the nodes' own reports come late too: nobody is judged before they had time to */
+	/* After a gap the nodes\' own reports come late too: nobody is judged before they had time to. */
+	if (history->is_blind && snapshot->now.mono.ms - history->observed.ms > GAP_MS)
 		history->settles.ms = snapshot->now.mono.ms + SETTLE_MS;
 	history->is_blind = false;
 	memset(history->unrecorded_bad, 0, sizeof history->unrecorded_bad);

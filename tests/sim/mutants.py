@@ -89,6 +89,14 @@ MUTANTS = [
     ("twin-forgotten", "L10", [
         ("src/cloud/openstack/recipes_heat.c", "\tif (twin.id[0] == '\\0' || op->facts.new_server[0] != '\\0')",
          "\tif (twin.id[0] == '\\0' || op->facts.new_server[0] != '\\0' || answer->status == 200)")]),
+    ("taken-over-acts-unseen", "L8", [
+        ("src/core/brake.c", "\tif (!snapshot->cluster->is_known || !snapshot->is_cloud_fresh)\n\t\treturn HOLD_CLOUD_STALE;\n"
+         "\treturn snapshot->cluster->is_healing_enabled ? HOLD_NONE : HOLD_DISABLED;\n", "\treturn HOLD_NONE;\n")]),
+    ("no-slot-between-rungs", "L6", [
+        ("src/core/brake.c", "\treturn record->is_climbing && record->is_bad_now;\n", "\treturn false;\n")]),
+    ("rung-without-its-time", "L14", [
+        ("src/core/op.c", "\tbool counts_tries = !op->is_committed || step->is_once || step->limit_ms == 0;\n",
+         "\tbool counts_tries = true;\n")]),
     ("node-deleted-unproven", "L12", [
         ("src/cloud/openstack/recipes_heat.c", "\treturn nova_is_deleted(&m) ? V_NEXT : server_still(op, &m, \"the old server still exists\");",
          "\treturn V_NEXT;"),

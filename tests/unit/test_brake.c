@@ -659,6 +659,26 @@ static void the_gate(void **state)
 	}
 }
 
+/* An op that another leader began: nothing of it leaves before the cloud was seen; what has left is finished. */
+static void the_gate_of_an_op_taken_over(void **state)
+{
+	(void)state;
+	struct lab *lab = lab_new(0, 4);
+	struct op *op = put_op(lab, 1);
+	assert_int_equal(brake_gate(lab_look(lab), &lab->policy, op), HOLD_NONE);
+	lab->snapshot.is_cloud_fresh = false;
+	assert_int_equal(brake_gate(lab_look(lab), &lab->policy, op), HOLD_CLOUD_STALE);
+	op->is_committed = true;
+	assert_int_equal(brake_gate(lab_look(lab), &lab->policy, op), HOLD_NONE);
+	op->is_committed = false;
+	lab->snapshot.is_cloud_fresh = true;
+	lab->cluster.is_healing_enabled = false;
+	assert_int_equal(brake_gate(lab_look(lab), &lab->policy, op), HOLD_DISABLED);
+	op->is_committed = true;
+	assert_int_equal(brake_gate(lab_look(lab), &lab->policy, op), HOLD_NONE);
+	lab_free(lab);
+}
+
 static void is_well(struct lab *lab)
 {
 	lab_set(lab, 0, STATUS_TRUE);
@@ -738,6 +758,7 @@ int main(void)
 		cmocka_unit_test(reasons_of_masters),
 		cmocka_unit_test(masters_and_workers_do_not_share_a_budget),
 		cmocka_unit_test(the_gate),
+		cmocka_unit_test(the_gate_of_an_op_taken_over),
 		cmocka_unit_test(cancelling),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
