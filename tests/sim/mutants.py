@@ -28,9 +28,9 @@ MUTANTS = [
     ("facts-not-stored-before-act", "L3", [
         ("src/daemon/repair.c", "\tif (op->changed <= daemon->saved)\n\t\treturn true;\n", "\treturn true;\n")]),
     ("no-look-before-reboot", "L4", [
-        ("src/core/op.c", "\tenter(op, step_index(op->recipe, step->look), now, "
+        ("src/core/op.c", "\tenter(op, step_index(op->recipe, step->look), now.mono,\n\t      "
          "pause_ms > OP_LOST_PAUSE_MS ? pause_ms : OP_LOST_PAUSE_MS);\n",
-         "\tenter(op, op->at, now, pause_ms > OP_LOST_PAUSE_MS ? pause_ms : OP_LOST_PAUSE_MS);\n")]),
+         "\tenter(op, op->at, now.mono, pause_ms > OP_LOST_PAUSE_MS ? pause_ms : OP_LOST_PAUSE_MS);\n")]),
     ("no-look-before-resize", "L4", [
         ("src/cloud/openstack/recipes_heat.c",
          "\tbool is_first = op->facts.baseline[0] == '\\0';\n\tif (status_is_busy(cluster.status))\n"
