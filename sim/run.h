@@ -47,7 +47,7 @@ struct replica {
 
 /* What the scenario knows of a node for the final account. */
 struct run_stats {
-	uint64_t repair_requests, events, requests, turns, acts, crashes, freezes, faults, healed, unhealed, given_up,
+	uint64_t repair_requests, events, requests, turns, acts, crashes, freezes, faults, unhealed, given_up,
 		never_joined;
 };
 

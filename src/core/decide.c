@@ -42,7 +42,7 @@ void decide(const struct snapshot *snapshot, const struct history *history, cons
 			out->bad_count[node->role]++;
 		struct line *line = &out->lines[out->count++];
 		*line = (struct line){ .node = node, .record = record, .detail = "" };
-		ladder_choose(snapshot, history, policy, line);
+		ladder_choose(snapshot, line);
 	}
 	for (int role = 0; role < ROLES_COUNT; role++)
 		out->bad_count[role] += history->unrecorded_bad[role];

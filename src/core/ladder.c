@@ -68,11 +68,8 @@ static enum rung master_rung(const struct machine *machine, enum rung last)
 	return last == RUNG_NONE ? first : RUNG_HARD_REBOOT;
 }
 
-void ladder_choose(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
-		   struct line *line)
+void ladder_choose(const struct snapshot *snapshot, struct line *line)
 {
-	(void)history;
-	(void)policy;
 	const struct record *record = line->record;
 	line->match = match_node(snapshot, line->node);
 	const struct machine *machine = line->match.machine;

@@ -35,7 +35,7 @@ typedef bool (*can_repair)(const void *ctx, enum rung, const struct node *, cons
 			   const char **out_why);
 
 /* The passes, in order; each one a file, each tested alone. */
-void ladder_choose(const struct snapshot *, const struct history *, const struct policy *, struct line *);
+void ladder_choose(const struct snapshot *, struct line *);
 void brake_apply(const struct snapshot *, const struct history *, const struct policy *, const struct ops *, can_repair,
 		 const void *ctx, struct arena *, struct plan *);
 

@@ -61,7 +61,7 @@ static void each_state_role_and_rung(void **state)
 				lab->machines[node].is_locked = states[s].is_locked;
 				struct record record = { .role = role, .last_rung = lasts[l] };
 				struct line line = { .node = &lab->nodes[node], .record = &record, .detail = "" };
-				ladder_choose(lab_look(lab), &lab->history, &lab->policy, &line);
+				ladder_choose(lab_look(lab), &line);
 				enum rung rung = expected_rung(role, states[s].first, lasts[l]);
 				CHECK(line.rung == rung, "%s %s after %s: %s", role_name(role), states[s].status,
 				      rung_name(lasts[l]), rung_name(line.rung));
@@ -102,7 +102,7 @@ static void without_a_certain_server(void **state)
 					     .internal_ip = cases[i].ip };
 			struct record record = { .role = is_master ? ROLE_MASTER : ROLE_WORKER };
 			struct line line = { .node = &node, .record = &record };
-			ladder_choose(lab_look(lab), &lab->history, &lab->policy, &line);
+			ladder_choose(lab_look(lab), &line);
 			CHECK(line.rung == (is_master ? RUNG_NONE : cases[i].worker), "%s", cases[i].what);
 			CHECK(line.hold == (is_master ? cases[i].master_hold : cases[i].worker_hold), "%s: %s",
 			      cases[i].what, hold_name(line.hold));
