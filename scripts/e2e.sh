@@ -1,11 +1,11 @@
 #!/bin/bash
 # The suites with real servers; they need the built program and leave nothing running.
-#   e2e.sh [kube] [openstack]      default: both
+#   e2e.sh [kube] [masters] [openstack]      default: all
 # The last line is "N passed, N failed". What is built and installed for them is kept in the user's cache.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(kube openstack)
+[ ${#suites[@]} -gt 0 ] || suites=(kube masters openstack)
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
 passed=0 failed=0

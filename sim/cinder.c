@@ -8,9 +8,9 @@ static void volume_json(struct buf *out, const struct volume *v)
 {
 	const char *status = v->is_detaching ? "detaching" : v->server != NULL ? "in-use" : "available";
 	(void)buf_printf(out,
-			 "{\"id\": \"%s\", \"name\": \"\", \"status\": \"%s\", \"size\": 10, \"bootable\": \"false\", "
+			 "{\"id\": \"%s\", \"name\": \"\", \"status\": \"%s\", \"size\": 10, \"bootable\": \"%s\", "
 			 "\"multiattach\": false, \"metadata\": {}, ",
-			 v->id, status);
+			 v->id, status, v->use == USE_ROOT ? "true" : "false");
 	wall_json(out, "created_at", v->created);
 	(void)buf_text(out, ", \"attachments\": [");
 	if (v->server != NULL) {

@@ -146,6 +146,11 @@ static void text_member(struct buf *body, const char *key, const char *value)
 	(void)buf_json(body, value);
 }
 
+static void bool_member(struct buf *body, const char *key, bool value)
+{
+	(void)buf_printf(body, ",\"%s\":%s", key, value ? "true" : "false");
+}
+
 static void get_servers(struct order *order)
 {
 	const struct world *world = order->control->world;
@@ -162,8 +167,19 @@ static void get_servers(struct order *order)
 		text_member(body, "address", s.address);
 		text_member(body, "node", s.node);
 		int64_t healthy_ms = s.healthy_since.ms != 0 ? order->now.mono.ms - s.healthy_since.ms : -1;
-		(void)buf_printf(body, ",\"is_running\":%s,\"is_kubelet_alive\":%s,\"healthy_ms\":%" PRId64 "}",
-				 s.is_running ? "true" : "false", s.is_kubelet_alive ? "true" : "false", healthy_ms);
+		bool_member(body, "is_running", s.is_running);
+		bool_member(body, "is_kubelet_alive", s.is_kubelet_alive);
+		(void)buf_printf(body, ",\"healthy_ms\":%" PRId64 ",\"zone\":%d,\"host\":%d", healthy_ms, s.zone,
+				 s.host);
+		bool_member(body, "is_host_up", s.is_host_up);
+		bool_member(body, "is_api_cut", s.is_api_cut);
+		bool_member(body, "is_stopped_by_person", s.is_stopped_by_person);
+		bool_member(body, "is_others", s.is_others);
+		if (s.is_master) {
+			bool_member(body, "is_endpoint_well", s.is_endpoint_well);
+			bool_member(body, "is_etcd_well", s.is_etcd_well);
+		}
+		(void)buf_char(body, '}');
 	}
 	(void)buf_text(body, "]}");
 }
@@ -187,6 +203,32 @@ static void get_acts(struct order *order)
 	(void)buf_text(body, "]}");
 }
 
+static void get_etcd(struct order *order)
+{
+	struct sim_etcd etcd;
+	world_etcd(order->control->world, &etcd);
+	(void)buf_printf(answer(order, 200), "{\"members\":%d,\"healthy\":%d,\"has_quorum\":%s}", etcd.members,
+			 etcd.healthy, etcd.has_quorum ? "true" : "false");
+}
+
+static void get_probe(struct order *order)
+{
+	double port = 0;
+	if (!number(order, "port", 6443, &port))
+		return;
+	struct sim_response probed;
+	sim_response_init(&probed);
+	(void)world_probe(order->control->world, order->now, param(order, "address"), (int)port,
+			  target_param(&order->target, "path"), &probed);
+	struct buf *body = answer(order, 200);
+	(void)buf_printf(body, "{\"status\":%d", probed.status);
+	bool_member(body, "is_refused", probed.is_refused);
+	bool_member(body, "is_lost", probed.is_lost);
+	text_member(body, "body", buf_cstr(&probed.body));
+	(void)buf_char(body, '}');
+	sim_response_done(&probed);
+}
+
 static void get_object(struct order *order)
 {
 	const char *text = sim_kube_object(world_kube(order->control->world), param(order, "path"));
@@ -201,9 +243,10 @@ static void get_object(struct order *order)
 
 static void post_break(struct order *order)
 {
-	static const char *const hows[] = { "kubelet", "notready",  "SHUTOFF", "ERROR",         "GONE",
-					    "PAUSED",  "SUSPENDED", "RESCUE",  "VERIFY_RESIZE", "SHELVED_OFFLOADED",
-					    "ACTIVE" };
+	static const char *const hows[] = {
+		"kubelet",   "notready", "endpoint",      "SHUTOFF",           "ERROR", "GONE", "PAUSED",
+		"SUSPENDED", "RESCUE",   "VERIFY_RESIZE", "SHELVED_OFFLOADED", "ACTIVE"
+	};
 	static const char *const cures[] = { "self", "reboot", "hard", "replace" };
 	static const enum sim_cure cure_of[] = { CURE_ITSELF, CURE_REBOOT, CURE_HARD_REBOOT, CURE_REPLACE };
 	struct world *world = order->control->world;
@@ -212,7 +255,7 @@ static void post_break(struct order *order)
 	int how = choice(order, "how", hows, COUNT(hows));
 	if (how < 0 || !number(order, "self-ms", 60000, &self_ms))
 		return;
-	if (how > 1) {
+	if (how > 2) {
 		done(order, world_break_server(world, order->now, node, hows[how]));
 		return;
 	}
@@ -221,6 +264,8 @@ static void post_break(struct order *order)
 		return;
 	if (how == 0)
 		done(order, world_break_kubelet(world, order->now, node, cure_of[cure], (int64_t)self_ms));
+	else if (how == 2)
+		done(order, world_break_endpoint(world, order->now, node, cure_of[cure], (int64_t)self_ms));
 	else
 		done(order, world_break_not_ready(world, order->now, node, cure_of[cure], is_on(order, "flips")));
 }
@@ -331,6 +376,81 @@ static void post_lock(struct order *order)
 	done(order, world_lock(order->control->world, param(order, "node"), is_on(order, "on")));
 }
 
+static void post_person_starts(struct order *order)
+{
+	done(order, world_person_starts(order->control->world, order->now, param(order, "node")));
+}
+
+static void post_person_migrates(struct order *order)
+{
+	done(order, world_person_migrates(order->control->world, order->now, param(order, "node")));
+}
+
+/* ---- hosts, zones, others -----------------------------------------------------------------------------------------
+ */
+
+static void post_host(struct order *order)
+{
+	double host = 0;
+	if (!number(order, "host", 0, &host))
+		return;
+	world_host_down(order->control->world, order->now, (int)host, is_on(order, "down"));
+	done(order, true);
+}
+
+static void post_cut(struct order *order)
+{
+	done(order, world_cut_node(order->control->world, order->now, param(order, "node"), is_on(order, "on"),
+				   is_on(order, "probes")));
+}
+
+static void post_cut_zone(struct order *order)
+{
+	double zone = 0;
+	if (!number(order, "zone", 0, &zone))
+		return;
+	world_cut_zone(order->control->world, order->now, (int)zone, is_on(order, "on"));
+	done(order, true);
+}
+
+static void post_slow_boots(struct order *order)
+{
+	double count = 0;
+	double ms = 0;
+	if (!number(order, "count", 1, &count) || !number(order, "ms", 60000, &ms))
+		return;
+	world_slow_boots(order->control->world, (int)count, (int64_t)ms);
+	done(order, true);
+}
+
+static void post_autoscaler(struct order *order)
+{
+	done(order, world_autoscaler_removes(order->control->world, order->now, param(order, "node")));
+}
+
+static void post_other_healer(struct order *order)
+{
+	done(order, world_other_healer(order->control->world, order->now, param(order, "node")));
+}
+
+static void post_upgrade(struct order *order)
+{
+	world_upgrade(order->control->world, order->now);
+	done(order, true);
+}
+
+static void post_pauses(struct order *order)
+{
+	world_write_pauses(order->control->world, order->now, param(order, "json"));
+	done(order, true);
+}
+
+static void post_annotate(struct order *order)
+{
+	done(order, world_annotate(order->control->world, order->now, param(order, "node"), param(order, "key"),
+				   target_param(&order->target, "value")));
+}
+
 /* ---- dispatch -----------------------------------------------------------------------------------------------------
  */
 
@@ -342,6 +462,8 @@ static const struct control_call {
 	{ "GET", "servers", get_servers, { NULL } },
 	{ "GET", "acts", get_acts, { NULL } },
 	{ "GET", "object", get_object, { "path" } },
+	{ "GET", "etcd", get_etcd, { NULL } },
+	{ "GET", "probe", get_probe, { "address", "port", "path" } },
 	{ "POST", "break", post_break, { "node", "how", "cure", "self-ms", "flips" } },
 	{ "POST",
 	  "trouble",
@@ -358,6 +480,17 @@ static const struct control_call {
 	{ "POST", "attach-volume", post_attach, { "node" } },
 	{ "POST", "person-stops", post_person_stops, { "node" } },
 	{ "POST", "lock", post_lock, { "node", "on" } },
+	{ "POST", "person-starts", post_person_starts, { "node" } },
+	{ "POST", "person-migrates", post_person_migrates, { "node" } },
+	{ "POST", "host", post_host, { "host", "down" } },
+	{ "POST", "cut", post_cut, { "node", "on", "probes" } },
+	{ "POST", "cut-zone", post_cut_zone, { "zone", "on" } },
+	{ "POST", "slow-boots", post_slow_boots, { "count", "ms" } },
+	{ "POST", "autoscaler", post_autoscaler, { "node" } },
+	{ "POST", "other-healer", post_other_healer, { "node" } },
+	{ "POST", "upgrade", post_upgrade, { NULL } },
+	{ "POST", "pauses", post_pauses, { "json" } },
+	{ "POST", "annotate", post_annotate, { "node", "key", "value" } },
 };
 
 static bool params_are_known(struct order *order, const struct control_call *call)

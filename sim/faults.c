@@ -50,6 +50,62 @@ bool world_break_not_ready(struct world *w, struct now now, const char *node, en
 	return true;
 }
 
+/* ---- hosts, cables, processes ---- */
+
+void world_host_down(struct world *w, struct now now, int host, bool down)
+{
+	world_advance(w, now);
+	host_event(w, now, host, down);
+}
+
+bool world_cut_node(struct world *w, struct now now, const char *node, bool cut, bool for_probes)
+{
+	world_advance(w, now);
+	struct server *s = server_of(w, node);
+	if (s == NULL)
+		return false;
+	s->is_cut = cut;
+	s->is_all_cut = cut && for_probes;
+	guest_settle(w, now, s);
+	return true;
+}
+
+void world_cut_zone(struct world *w, struct now now, int zone, bool cut)
+{
+	world_advance(w, now);
+	if (zone < 0 || zone >= ZONES_MAX || w->is_zone_cut[zone] == cut)
+		return;
+	w->is_zone_cut[zone] = cut;
+	for (size_t i = 0; i < w->servers_count; i++) {
+		struct server *s = w->servers[i];
+		if (s->member != NULL && s->member->zone == zone)
+			guest_settle(w, now, s);
+	}
+}
+
+bool world_break_endpoint(struct world *w, struct now now, const char *node, enum sim_cure cure, int64_t self_ms)
+{
+	world_advance(w, now);
+	struct server *s = server_of(w, node);
+	if (s == NULL || !s->is_master)
+		return false;
+	s->is_api_dead = true;
+	s->api_cure = cure;
+	s->api_epoch++;
+	if (cure == CURE_ITSELF)
+		due_push(&w->due, now.mono.ms + self_ms, EV_API_CURE, s, s->api_epoch);
+	plane_look(w, now);
+	return true;
+}
+
+void world_slow_boots(struct world *w, int count, int64_t extra_ms)
+{
+	w->slow_boots = count;
+	w->slow_boot_ms = extra_ms;
+}
+
+/* ---- servers ---- */
+
 static const struct {
 	const char *status;
 	enum vm vm;
@@ -64,6 +120,7 @@ static const struct {
 static void enter_state(struct world *w, struct now now, struct server *s, enum vm vm, bool has_power)
 {
 	s->op = OP_NONE;
+	s->is_op_hung = false;
 	s->task = "";
 	s->op_epoch++;
 	s->vm = vm;
@@ -73,6 +130,8 @@ static void enter_state(struct world *w, struct now now, struct server *s, enum 
 	}
 	if (!has_power)
 		guest_halt(w, now, s);
+	else if (!s->is_running && host_is_down(w, s->host))
+		s->was_running = true; /* it starts with its host */
 	else if (!s->is_running)
 		guest_boot(w, now, s, DOSE_HARD);
 	else
@@ -116,17 +175,6 @@ void world_fail_next_boot_as(struct world *w, int count, enum sim_boot kind)
 	w->boot_kind = kind;
 }
 
-bool world_person_stops(struct world *w, struct now now, const char *node)
-{
-	world_advance(w, now);
-	struct server *s = server_of(w, node);
-	if (s == NULL || s->vm != VM_ACTIVE || s->op != OP_NONE)
-		return false;
-	server_log(w, now, s, "stop", "0a1b2c3d4e5f60718293a4b5c6d7e8f9");
-	server_begin(w, now, s, OP_STOP);
-	return true;
-}
-
 bool world_lock(struct world *w, const char *node, bool locked)
 {
 	struct server *s = server_of(w, node);
@@ -137,42 +185,12 @@ bool world_lock(struct world *w, const char *node, bool locked)
 	return true;
 }
 
-static void volume_destroy(void *thing)
-{
-	free(thing);
-}
-
 bool world_attach_volume(struct world *w, const char *node, char out_volume[40])
 {
 	struct server *s = server_of(w, node);
-	if (s == NULL || s->volumes_count >= 24)
+	if (s == NULL || s->volumes_count >= 20)
 		return false;
-	volume_forget(w);
-	struct volume *v = xcalloc(1, sizeof(*v));
-	v->thing.destroy = volume_destroy;
-	make_uuid(&w->ids, v->id);
-	make_uuid(&w->ids, v->attachment_id);
-	(void)snprintf(v->device, sizeof(v->device), "/dev/vd%c", 'b' + (int)s->volumes_count);
-	v->server = s;
-	v->created = w->now.wall;
-	v->attached = w->now.wall;
-	s->volumes_count++;
-	server_touch(s, w->now);
-	if (w->volumes_count == w->volumes_room) {
-		w->volumes_room = w->volumes_room > 0 ? w->volumes_room * 2 : 16;
-		w->volumes = xrealloc(w->volumes, w->volumes_room * sizeof(struct volume *));
-	}
-	w->volumes[w->volumes_count++] = v;
-	(void)text_copy(out_volume, ID_BYTES, v->id);
-	return true;
-}
-
-bool world_cordon(struct world *w, struct now now, const char *node, bool cordoned)
-{
-	world_advance(w, now);
-	if (!sim_kube_node_exists(w->kube, node))
-		return false;
-	sim_kube_cordon(w->kube, now, node, cordoned);
+	(void)text_copy(out_volume, ID_BYTES, volume_new(w, s, USE_DATA)->id);
 	return true;
 }
 

@@ -252,13 +252,23 @@ static void resource_json(struct call *c, struct buf *out, const struct resource
 struct lister {
 	struct call *c;
 	struct buf *out;
-	char type[64]; /* "": all */
+	char types[4][64];  /* any of them */
+	size_t types_count; /* 0: all */
 	bool is_next;
 };
 
+static bool is_asked_for(const struct lister *l, const char *type)
+{
+	for (size_t i = 0; i < l->types_count; i++) {
+		if (strcmp(l->types[i], type) == 0)
+			return true;
+	}
+	return l->types_count == 0;
+}
+
 static void list_one(struct lister *l, const struct resource *r)
 {
-	if (l->type[0] != '\0' && strcmp(l->type, r->type) != 0)
+	if (!is_asked_for(l, r->type))
 		return;
 	if (l->is_next)
 		(void)buf_text(l->out, ", ");
@@ -266,9 +276,31 @@ static void list_one(struct lister *l, const struct resource *r)
 	resource_json(l->c, l->out, r);
 }
 
+#define ROOT_VOLUME "kube_node_volume"
+
+static const char *server_name(const struct member *m)
+{
+	bool is_bfv = m->root != NULL;
+	return m->is_master ? is_bfv ? "kube-master-bfv" : "kube-master" : is_bfv ? "kube-minion-bfv" : "kube-minion";
+}
+
+static struct resource root_resource(const struct member *m, const char *index)
+{
+	return (struct resource){ .name = ROOT_VOLUME,
+				  .type = "OS::Cinder::Volume",
+				  .physical_id = m->root->id,
+				  .parent = index,
+				  .status = m->root_status,
+				  .reason = "state changed",
+				  .stack_name = m->nested_name,
+				  .stack_id = m->nested_id,
+				  .created = m->root->created,
+				  .updated = m->root->created };
+}
+
 static struct resource server_resource(const struct member *m, const char *index)
 {
-	return (struct resource){ .name = m->is_master ? "kube-master" : "kube-minion",
+	return (struct resource){ .name = server_name(m),
 				  .type = "OS::Nova::Server",
 				  .physical_id = m->physical_id,
 				  .parent = index,
@@ -292,6 +324,22 @@ static void list_inside_member(struct lister *l, const struct member *m)
 	r.status = m->has_failed ? "CREATE_FAILED" : m->work == WORK_NONE ? "CREATE_COMPLETE" : "CREATE_IN_PROGRESS";
 	r.reason = "state changed";
 	list_one(l, &r);
+	if (m->root != NULL) {
+		r = root_resource(m, index);
+		list_one(l, &r);
+	}
+	if (m->etcd != NULL) {
+		r.name = "etcd_volume";
+		r.type = "Magnum::Optional::Etcd::Volume";
+		r.physical_id = m->etcd->id;
+		r.parent = index;
+		r.status = "CREATE_COMPLETE";
+		list_one(l, &r);
+		r.name = "etcd_volume_attach";
+		r.type = "Magnum::Optional::Etcd::VolumeAttachment";
+		r.physical_id = m->etcd->attachment_id;
+		list_one(l, &r);
+	}
 }
 
 static void list_members(struct lister *l, const struct stack *st, bool is_master, int depth)
@@ -357,30 +405,52 @@ static void list_below(struct lister *l, const struct found *f, int depth)
 	(void)buf_text(l->out, "]}");
 }
 
+/* type=A&type=B: any of them. */
+static void read_types(struct lister *l, const char *query)
+{
+	struct call one = *l->c;
+	for (const char *at = query; *at != '\0' && l->types_count < COUNT(l->types);) {
+		size_t n = strcspn(at, "&");
+		one.query = at;
+		if (n > 5 && strncmp(at, "type=", 5) == 0 &&
+		    call_query(&one, "type", l->types[l->types_count], sizeof(l->types[0])))
+			l->types_count++;
+		at += n;
+		at += *at == '&';
+	}
+}
+
 static void list_resources(struct call *c, const struct found *f)
 {
 	char depth[8] = "0";
 	struct lister l = { .c = c, .out = &c->out->body };
-	(void)call_query(c, "nested_depth", depth, sizeof(depth));
-	(void)call_query(c, "type", l.type, sizeof(l.type));
 	struct stack_cache *cache = &f->st->servers_cache;
-	bool is_usual = f->kind == KIND_ROOT && atoi(depth) == 2 && strcmp(l.type, "OS::Nova::Server") == 0;
-	if (is_usual && (cache->body.n == 0 || cache->version != f->st->version)) {
+	bool is_cached = f->kind == KIND_ROOT && strlen(c->query) < sizeof(cache->query);
+	(void)call_query(c, "nested_depth", depth, sizeof(depth));
+	if (is_cached &&
+	    (cache->body.n == 0 || cache->version != f->st->version || strcmp(cache->query, c->query) != 0)) {
 		buf_clear(&cache->body);
 		cache->version = f->st->version;
+		(void)TEXT_COPY(cache->query, c->query);
 		l.out = &cache->body;
 	}
-	if (!is_usual || l.out == &cache->body)
+	if (!is_cached || l.out == &cache->body) {
+		read_types(&l, c->query);
 		list_below(&l, f, atoi(depth));
-	if (is_usual)
+	}
+	if (is_cached)
 		(void)buf_add(&c->out->body, cache->body.p, cache->body.n);
 	answer_json(c->out, 200);
 }
 
 static bool names_server(const struct member *m, const char *resource)
 {
-	return strcmp(resource, m->is_master ? "kube-master" : "kube-minion") == 0 ||
-	       strcmp(resource, m->physical_id) == 0;
+	return strcmp(resource, server_name(m)) == 0 || strcmp(resource, m->physical_id) == 0;
+}
+
+static bool names_root(const struct member *m, const char *resource)
+{
+	return m->root != NULL && (strcmp(resource, ROOT_VOLUME) == 0 || strcmp(resource, m->root->id) == 0);
 }
 
 static void resource_missing(struct call *c, const struct found *f, const char *resource)
@@ -391,10 +461,15 @@ static void resource_missing(struct call *c, const struct found *f, const char *
 	call_error(c, 404, text);
 }
 
-static void set_mark(struct call *c, struct member *m, const json_t *body)
+static void set_mark(struct call *c, struct member *m, bool is_of_root, const json_t *body)
 {
 	bool is_marked = json_bool(body, "mark_unhealthy", false);
-	if (is_marked || m->is_marked) {
+	if (is_of_root) {
+		if (is_marked || m->is_root_marked)
+			m->root_status = is_marked ? "CHECK_FAILED" : "CHECK_COMPLETE";
+		m->is_root_marked = is_marked;
+		stack_changed(m->stack);
+	} else if (is_marked || m->is_marked) {
 		m->is_marked = is_marked;
 		m->status = is_marked ? "CHECK_FAILED" : "CHECK_COMPLETE";
 		m->updated = c->now.wall;
@@ -409,7 +484,8 @@ static void set_mark(struct call *c, struct member *m, const json_t *body)
 static void mark(struct call *c, const struct found *f, const char *resource)
 {
 	CLEANUP(json_decrefp) json_t *body = call_body(c);
-	struct member *m = f->kind == KIND_MEMBER && names_server(f->m, resource) ? f->m : NULL;
+	bool is_of_root = f->kind == KIND_MEMBER && names_root(f->m, resource);
+	struct member *m = f->kind == KIND_MEMBER && (is_of_root || names_server(f->m, resource)) ? f->m : NULL;
 	bool is_working = m != NULL && strstr(m->status, "_IN_PROGRESS") != NULL;
 	int status = 200;
 	if (c->token->is_reader)
@@ -432,18 +508,19 @@ static void mark(struct call *c, const struct found *f, const char *resource)
 	else if (status == 409)
 		call_error(c, 409, "Resource already has an action in progress.");
 	else
-		set_mark(c, m, body);
+		set_mark(c, m, is_of_root, body);
 }
 
 static void show_resource(struct call *c, const struct found *f, const char *resource)
 {
-	if (f->kind != KIND_MEMBER || !names_server(f->m, resource)) {
+	bool is_of_root = f->kind == KIND_MEMBER && names_root(f->m, resource);
+	if (f->kind != KIND_MEMBER || (!is_of_root && !names_server(f->m, resource))) {
 		resource_missing(c, f, resource);
 		return;
 	}
 	char index[12];
 	(void)snprintf(index, sizeof(index), "%u", f->m->index);
-	struct resource r = server_resource(f->m, index);
+	struct resource r = is_of_root ? root_resource(f->m, index) : server_resource(f->m, index);
 	(void)buf_text(&c->out->body, "{\"resource\": ");
 	resource_json(c, &c->out->body, &r);
 	(void)buf_char(&c->out->body, '}');

@@ -16,7 +16,7 @@
 #include "sim/kube_impl.h"
 
 #define EXECUTE_EVERY_MS (10 * SEC) /* the real controller's 0.1 nodes a second in a zone */
-#define FRAME_BYTES_MAX (2U << 20)  /* a Node's annotations are at most 256 KiB */
+#define FRAME_BYTES_MAX (8U << 20)  /* a ConfigMap has at most 1 MiB, which escapes may double */
 
 struct sim_kube *sim_kube_new(const struct sim_kube_opts *opts, struct now now)
 {
@@ -28,6 +28,9 @@ struct sim_kube *sim_kube_new(const struct sim_kube_opts *opts, struct now now)
 	kube->rng.state = UINT64_C(0x6b7562656c6162);
 	kube->rv = 100; /* a real one's first Node is never number 1 */
 	kube->compacted_rv = kube->rv;
+	kube->maps_compacted_rv = kube->rv;
+	kube->silent_ms = NEVER;
+	kube->date_s = -1;
 	buf_init(&kube->frame_pb, FRAME_BYTES_MAX);
 	buf_init(&kube->frame_json, FRAME_BYTES_MAX);
 	buf_init(&kube->text, KUBE_BODY_BYTES_MAX * 2);
@@ -232,11 +235,13 @@ static json_t *labels_of(const struct sim_kubelet *kubelet)
 	if (group == NULL || group[0] == '\0')
 		group = kubelet->is_master ? "default-master" : "default-worker";
 	json_t *labels =
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "kubernetes.io/arch", "amd64", "kubernetes.io/os",
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "kubernetes.io/arch", "amd64", "kubernetes.io/os",
 			  "linux", "kubernetes.io/hostname", kubelet->name, "magnum.openstack.org/nodegroup", group,
 			  "magnum.openstack.org/role", role, "node.kubernetes.io/instance-type", "m1.medium",
-			  "topology.kubernetes.io/region", "RegionOne", "topology.kubernetes.io/zone", "nova");
+			  "topology.kubernetes.io/region", "RegionOne");
 	assert(labels != NULL); /* a name that is not UTF-8 */
+	if (kubelet->zone != NULL && kubelet->zone[0] != '\0')
+		json_object_set_new(labels, "topology.kubernetes.io/zone", json_string(kubelet->zone));
 	if (kubelet->is_master) {
 		json_object_set_new(labels, "node-role.kubernetes.io/control-plane", json_string(""));
 		json_object_set_new(labels, "node-role.kubernetes.io/master", json_string(""));
@@ -286,35 +291,49 @@ void sim_kube_kubelet(struct sim_kube *kube, struct now now, const struct sim_ku
 {
 	kube->now = now;
 	struct kentry *entry = kube_find(kube, kubelet->name);
-	if (entry == NULL && !kubelet->is_boot)
+	if (kube->is_down || (entry == NULL && !kubelet->is_boot))
 		return;
 	struct knode *version = NULL;
 	enum kevent_type type = KEVENT_MODIFIED;
 	if (entry != NULL) {
+		if (entry->died_at.ms != 0)
+			entry->alive_since = now.mono;
 		stop_dying(kube, entry);
 		version = knode_copy(entry->node);
 	} else {
 		type = KEVENT_ADDED;
 		version = first_version(kube, kubelet);
 		entry = insert(kube, kubelet->name);
+		entry->alive_since = now.mono;
 		note_ready(entry, kubelet->is_ready, now.mono);
 	}
 	take_report(kube, entry, version, kubelet);
 	kube_publish(kube, entry, version, type);
 }
 
+/* A controller that starts anew takes the Node for heard of at that moment. */
+static int64_t silent_at(const struct sim_kube *kube, const struct kentry *entry)
+{
+	bool is_anew = !kube->is_down && kube->up_at.ms > entry->died_at.ms;
+	return (is_anew ? kube->up_at.ms : entry->died_at.ms) + kube->opts.grace_ms;
+}
+
 void sim_kube_kubelet_alive(struct sim_kube *kube, const char *name, bool alive, struct now now)
 {
 	kube->now = now;
 	struct kentry *entry = kube_find(kube, name);
-	if (entry == NULL || alive == (entry->died_at.ms == 0))
+	if (entry == NULL || alive == (entry->died_at.ms == 0) || (alive && kube->is_down))
 		return;
 	if (!alive) {
 		entry->died_at = now.mono.ms != 0 ? now.mono : (struct mono){ 1 };
-		if (entry->node->ready != KNODE_UNKNOWN)
-			kube->dying_count++;
+		if (entry->node->ready == KNODE_UNKNOWN)
+			return;
+		kube->dying_count++;
+		if (silent_at(kube, entry) < kube->silent_ms)
+			kube->silent_ms = silent_at(kube, entry);
 		return;
 	}
+	entry->alive_since = now.mono;
 	bool was_unknown = entry->node->ready == KNODE_UNKNOWN;
 	stop_dying(kube, entry);
 	if (!was_unknown)
@@ -330,11 +349,18 @@ void sim_kube_kubelet_alive(struct sim_kube *kube, const char *name, bool alive,
 
 static void mark_silent(struct sim_kube *kube)
 {
+	if (kube->now.mono.ms < kube->silent_ms)
+		return;
+	kube->silent_ms = NEVER;
 	for (size_t i = 0; i < kube->entries_count && kube->dying_count > 0; i++) {
 		struct kentry *entry = &kube->entries[i];
-		int64_t due_ms = entry->died_at.ms + kube->opts.grace_ms;
-		if (entry->died_at.ms == 0 || entry->node->ready == KNODE_UNKNOWN || due_ms > kube->now.mono.ms)
+		int64_t due_ms = silent_at(kube, entry);
+		if (entry->died_at.ms == 0 || entry->node->ready == KNODE_UNKNOWN)
 			continue;
+		if (due_ms > kube->now.mono.ms) {
+			kube->silent_ms = due_ms < kube->silent_ms ? due_ms : kube->silent_ms;
+			continue;
+		}
 		kube->dying_count--;
 		int64_t late_ms = kube->now.mono.ms - due_ms;
 		struct now then = { { due_ms }, { kube->now.wall.ms - late_ms } };
@@ -365,24 +391,39 @@ static void add_execute_taint(struct sim_kube *kube)
 void sim_kube_advance(struct sim_kube *kube, struct now now)
 {
 	kube->now = now;
-	if (kube->dying_count > 0)
+	if (kube->dying_count > 0 && !kube->is_down)
 		mark_silent(kube);
-	add_execute_taint(kube);
+	if (!kube->is_down)
+		add_execute_taint(kube);
 	kube_watch_advance(kube);
 }
 
 struct mono sim_kube_next(const struct sim_kube *kube)
 {
 	int64_t next_ms = kube_watch_next_ms(kube);
-	for (size_t i = 0; i < kube->entries_count && kube->dying_count > 0; i++) {
-		const struct kentry *entry = &kube->entries[i];
-		int64_t due_ms = entry->died_at.ms + kube->opts.grace_ms;
-		if (entry->died_at.ms != 0 && entry->node->ready != KNODE_UNKNOWN && due_ms < next_ms)
-			next_ms = due_ms;
-	}
+	if (kube->is_down)
+		return (struct mono){ next_ms };
+	if (kube->dying_count > 0 && kube->silent_ms < next_ms)
+		next_ms = kube->silent_ms;
 	if (kube->awaiting_count > 0 && kube->execute_at.ms < next_ms)
 		next_ms = kube->execute_at.ms > kube->now.mono.ms ? kube->execute_at.ms : kube->now.mono.ms;
 	return (struct mono){ next_ms };
+}
+
+void sim_kube_set_down(struct sim_kube *kube, struct now now, bool is_down)
+{
+	kube->now = now;
+	if (is_down == kube->is_down)
+		return;
+	kube->is_down = is_down;
+	if (is_down) {
+		kube->down_at = now.mono;
+		kube->up_at = (struct mono){ NEVER };
+		sim_kube_drop_watches(kube, false);
+		return;
+	}
+	kube->up_at = now.mono;
+	kube->silent_ms = now.mono.ms; /* to be looked at anew */
 }
 
 /* ---- views and knobs ----------------------------------------------------------------------------------------------
@@ -414,17 +455,6 @@ bool sim_kube_is_cordoned(const struct sim_kube *kube, const char *name, char *o
 	if (out_mark != NULL)
 		(void)text_copy(out_mark, out_mark_bytes, mark); /* too long: "" */
 	return true;
-}
-
-void sim_kube_cordon(struct sim_kube *kube, struct now now, const char *name, bool cordoned)
-{
-	kube->now = now;
-	struct kentry *entry = kube_find(kube, name);
-	if (entry == NULL || entry->node->is_unschedulable == cordoned)
-		return;
-	struct knode *version = knode_copy(entry->node);
-	kube_cordon_version(kube, version, cordoned);
-	kube_publish(kube, entry, version, KEVENT_MODIFIED);
 }
 
 void sim_kube_set_created(struct sim_kube *kube, const char *name, struct wall created)

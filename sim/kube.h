@@ -44,6 +44,7 @@ struct sim_kubelet {
 	const char *boot_id;
 	const char *address;
 	const char *node_group; /* label magnum.openstack.org/nodegroup */
+	const char *zone;       /* label topology.kubernetes.io/zone; NULL, "": none */
 	bool is_master;
 	bool is_boot;  /* the first report since the kubelet started: may create the Node */
 	bool is_ready; /* false: Ready=False/KubeletNotReady */
@@ -55,6 +56,11 @@ void sim_kube_kubelet(struct sim_kube *, struct now, const struct sim_kubelet *)
  * renews its Lease again and its last status is taken to hold (a short hang). Unknown names do nothing. */
 void sim_kube_kubelet_alive(struct sim_kube *, const char *name, bool alive, struct now);
 
+/* The API server does not work: nothing that kubelets report arrives, watches are cut, no Node turns Unknown. When it
+ * is back, the controller gives every silent Node a whole grace period anew; the caller has the kubelets report again.
+ */
+void sim_kube_set_down(struct sim_kube *, struct now, bool is_down);
+
 #define SIM_KUBE_MARK "autohealing.openstack.org/cordoned" /* the annotation that sim_kube_is_cordoned() gives */
 bool sim_kube_node_exists(const struct sim_kube *, const char *name);
 /* What the API says about Ready: True since when? 0: not True, or no such node. */
@@ -62,6 +68,14 @@ struct mono sim_kube_unready_since(const struct sim_kube *, const char *name); /
 struct mono sim_kube_ready_since(const struct sim_kube *, const char *name);
 bool sim_kube_is_cordoned(const struct sim_kube *, const char *name, char *out_mark, size_t out_mark_bytes);
 void sim_kube_cordon(struct sim_kube *, struct now, const char *name, bool cordoned); /* by an administrator */
+/* By somebody who is not watched: annotations (value NULL: away; false: no such Node), taints (value NULL: away), the
+ * Node deleted, a key of a ConfigMap written (made when it is not there; text NULL: away). */
+bool sim_kube_annotate(struct sim_kube *, struct now, const char *name, const char *key, const char *value);
+void sim_kube_taint(struct sim_kube *, struct now, const char *name, const char *key, const char *value,
+		    const char *effect);
+void sim_kube_forget(struct sim_kube *, struct now, const char *name);
+void sim_kube_write_map(struct sim_kube *, struct now, const char *ns, const char *name, const char *key,
+			const char *text);
 void sim_kube_set_created(struct sim_kube *, const char *name,
 			  struct wall created); /* so that it is not a young node */
 void sim_kube_drop_watches(struct sim_kube *, bool is_clean);

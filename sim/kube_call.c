@@ -39,14 +39,17 @@ static const char *header(const struct kcall *call, const char *name)
 
 void kcall_header(struct kcall *call, int status, const char *content_type)
 {
+	struct sim_kube *kube = call->kube;
 	call->out->status = status;
-	char date[40];
-	time_t seconds = (time_t)(call->kube->now.wall.ms / 1000);
-	struct tm tm = { 0 };
-	(void)gmtime_r(&seconds, &tm); /* fails only for years beyond int */
-	(void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	time_t seconds = (time_t)(kube->now.wall.ms / 1000);
+	if (kube->date_s != seconds) {
+		struct tm tm = { 0 };
+		(void)gmtime_r(&seconds, &tm); /* fails only for years beyond int */
+		(void)strftime(kube->date, sizeof kube->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		kube->date_s = seconds;
+	}
 	(void)buf_printf(&call->out->headers, "content-type: %s\ncache-control: no-cache, private\ndate: %s\n",
-			 content_type, date);
+			 content_type, kube->date);
 }
 
 void kcall_status(struct kcall *call, const struct kstatus *status)
@@ -235,7 +238,7 @@ static void node_call(struct kcall *call)
 	if (call->target.parts_count > 3 || !kcall_is(call, "GET"))
 		kube_nodes_call(call);
 	else if (text_eq(watch, "1") || text_eq(watch, "true"))
-		kube_watch_call(call);
+		kube_watch_call(call, KWATCH_NODES, NULL);
 	else
 		kube_list_call(call);
 }
@@ -268,7 +271,8 @@ static bool object_call(struct kcall *call, size_t skip, const char *collection,
 	if (n < skip + 3 || n > skip + 4 || strcmp(call->target.parts[skip], "namespaces") != 0 ||
 	    strcmp(call->target.parts[skip + 2], collection) != 0)
 		return false;
-	if (choose_form(call, false))
+	bool is_of_kubelets = kind == KOBJECT_LEASE && strcmp(call->target.parts[skip + 1], "kube-node-lease") == 0;
+	if (choose_form(call, kind == KOBJECT_CONFIGMAP || is_of_kubelets))
 		kube_object_call(call, kind, call->target.parts[skip + 1],
 				 n == skip + 4 ? call->target.parts[skip + 3] : NULL);
 	return true;

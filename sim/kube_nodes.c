@@ -212,6 +212,8 @@ static void patch_node(struct kcall *call, const char *name)
 	const json_t *unschedulable = json_at(body, "spec.unschedulable");
 	if (unschedulable != NULL && !kcall_is_dry(call))
 		report(call, json_is_true(unschedulable) ? ACT_CORDON : ACT_UNCORDON, name);
+	else if (json_at(body, "metadata.annotations") != NULL && !kcall_is_dry(call))
+		report(call, ACT_ANNOTATE, name);
 	if (is_changed)
 		kube_publish(call->kube, entry, knode_ref(version), KEVENT_MODIFIED);
 	if (is_good)

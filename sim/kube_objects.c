@@ -1,6 +1,5 @@
 /* Leases, ConfigMaps and Events of the simulated API server, kept as JSON. What is written is checked as the real one
- * checks it: resourceVersions, MicroTimes, sizes, required fields. A running kubelet's own Lease is made up when asked
- * for. */
+ * checks it: resourceVersions, MicroTimes, sizes, required fields. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,8 +76,9 @@ static struct kobject *append(struct sim_kube *kube, enum kobject_kind kind, con
 }
 
 /* Takes DOC as the row's new content, with the server's own metadata. */
-static void store(struct sim_kube *kube, struct kobject *row, json_t *doc)
+static void store(struct sim_kube *kube, enum kobject_kind kind, struct kobject *row, json_t *doc)
 {
+	bool is_new = row->doc == NULL;
 	char rv[24];
 	char text[WALL_TEXT_BYTES];
 	char uid[40];
@@ -100,11 +100,17 @@ static void store(struct sim_kube *kube, struct kobject *row, json_t *doc)
 	json_decref(row->doc);
 	row->doc = doc;
 	buf_clear(&row->text);
+	if (kind == KOBJECT_CONFIGMAP)
+		kube_map_event(kube, is_new ? KEVENT_ADDED : KEVENT_MODIFIED, row);
 }
 
 /* Standbys read a Lease again and again: its text is made once a version. */
 static void answer_row(struct kcall *call, int status, struct kobject *row)
 {
+	if (call->is_pb) {
+		kube_map_answer(call, status, row->doc);
+		return;
+	}
 	if (row->text.n == 0)
 		(void)buf_json_doc(&row->text, row->doc);
 	kcall_header(call, status, "application/json");
@@ -112,6 +118,38 @@ static void answer_row(struct kcall *call, int status, struct kobject *row)
 		call->out->body.is_over = true; /* becomes a 500 */
 	else
 		(void)buf_add(&call->out->body, row->text.p, row->text.n);
+}
+
+static void answer_doc(struct kcall *call, int status, const json_t *doc)
+{
+	if (call->is_pb)
+		kube_map_answer(call, status, doc);
+	else
+		kcall_json(call, status, doc);
+}
+
+void sim_kube_write_map(struct sim_kube *kube, struct now now, const char *ns, const char *name, const char *key,
+			const char *text)
+{
+	kube->now = now;
+	struct kobject *row = (struct kobject *)kube_object_find(kube, KOBJECT_CONFIGMAP, ns, name);
+	if (kube->is_down || (row == NULL && text == NULL))
+		return;
+	if (row == NULL && (row = append(kube, KOBJECT_CONFIGMAP, ns, name)) == NULL)
+		return;
+	json_t *doc = row->doc != NULL ? json_deep_copy(row->doc)
+				       : json_pack("{s:s, s:s, s:{}, s:{}}", "kind", "ConfigMap", "apiVersion", "v1",
+						   "metadata", "data");
+	json_t *data = json_object_get(doc, "data");
+	if (!json_is_object(data)) {
+		data = json_object();
+		json_object_set_new(doc, "data", data);
+	}
+	if (text != NULL)
+		json_object_set_new(data, key, json_string(text));
+	else
+		json_object_del(data, key);
+	store(kube, KOBJECT_CONFIGMAP, row, doc);
 }
 
 /* ---- what may be written ------------------------------------------------------------------------------------------
@@ -302,11 +340,11 @@ static void create(struct kcall *call, enum kobject_kind kind, const char *ns)
 							      .name = name,
 							      .kind = kinds[kind].plural });
 		} else if (kcall_is_dry(call)) {
-			kcall_json(call, 201, body);
+			answer_doc(call, 201, body);
 		} else {
 			struct kobject *row = append(call->kube, kind, ns, name);
 			if (row != NULL) {
-				store(call->kube, row, json_incref(body));
+				store(call->kube, kind, row, json_incref(body));
 				answer_row(call, 201, row);
 			} else {
 				kcall_fail(call, 403, "Forbidden",
@@ -341,14 +379,14 @@ static bool preconditions(struct kcall *call, enum kobject_kind kind, const stru
 }
 
 /* Stores DOC (which is taken over) unless it says what is there already. */
-static void finish_write(struct kcall *call, struct kobject *row, json_t *doc)
+static void finish_write(struct kcall *call, enum kobject_kind kind, struct kobject *row, json_t *doc)
 {
 	if (kcall_is_dry(call) || json_equal(doc, row->doc)) {
-		kcall_json(call, 200, doc);
+		answer_doc(call, 200, doc);
 		json_decref(doc);
 		return;
 	}
-	store(call->kube, row, doc);
+	store(call->kube, kind, row, doc);
 	answer_row(call, 200, row);
 }
 
@@ -364,11 +402,12 @@ static void replace(struct kcall *call, enum kobject_kind kind, struct kobject *
 			   "the name of the object (%.253s) does not match the name on the URL (%s)",
 			   json_text_or(metadata, "name", ""), row->name);
 	else if (is_right(call, kind, body, row->ns, row->name) && preconditions(call, kind, row, metadata, true))
-		finish_write(call, row, json_incref(body));
+		finish_write(call, kind, row, json_incref(body));
 	json_decref(body);
 }
 
-/* RFC 7386, in place. Depth is bounded by the parser's. */
+/* RFC 7386, in place, but for the objects inside, which other versions share: those are copied. Depth is bounded by the
+ * parser's. */
 static void merge(json_t *into, const json_t *patch)
 {
 	const char *key = NULL;
@@ -383,7 +422,7 @@ static void merge(json_t *into, const json_t *patch)
 			continue;
 		}
 		json_t *old = json_object_get(into, key);
-		json_t *merged = json_is_object(old) ? json_incref(old) : json_object();
+		json_t *merged = json_is_object(old) ? json_copy(old) : json_object();
 		merge(merged, value);
 		json_object_set_new(into, key, merged);
 	}
@@ -394,8 +433,9 @@ static void patch(struct kcall *call, enum kobject_kind kind, struct kobject *ro
 	json_t *body = kcall_body(call, "application/merge-patch+json");
 	if (body == NULL)
 		return;
-	json_t *doc = json_deep_copy(row->doc);
+	json_t *doc = json_copy(row->doc);
 	const json_t *metadata = json_object_get(body, "metadata");
+	json_object_set_new(doc, "metadata", json_copy(json_object_get(doc, "metadata"))); /* store() writes into it */
 	if (preconditions(call, kind, row, metadata, false)) {
 		merge(doc, body);
 		if (!json_is_object(json_object_get(doc, "metadata")) ||
@@ -403,7 +443,7 @@ static void patch(struct kcall *call, enum kobject_kind kind, struct kobject *ro
 			kcall_invalid(call, kinds[kind].kind, row->name, "metadata.name",
 				      "Invalid value: field is immutable");
 		else if (is_right(call, kind, doc, row->ns, row->name))
-			finish_write(call, row, json_incref(doc));
+			finish_write(call, kind, row, json_incref(doc));
 	}
 	json_decref(doc);
 	json_decref(body);
@@ -429,64 +469,22 @@ static void list(struct kcall *call, enum kobject_kind kind, const char *ns)
 	(void)buf_text(body, "]}");
 }
 
-/* ---- the kubelets' own Leases -------------------------------------------------------------------------------------
- */
-
-#define NODE_LEASES "kube-node-lease"
-#define NODE_LEASE_RENEW_MS (10 * SEC)
-
-static void node_lease(struct buf *out, const struct sim_kube *kube, const struct kentry *entry)
-{
-	char text[WALL_TEXT_BYTES];
-	struct wall renewed = kube->now.wall;
-	if (entry->died_at.ms != 0)
-		renewed.ms -= kube->now.mono.ms - entry->died_at.ms;
-	renewed.ms -= renewed.ms % NODE_LEASE_RENEW_MS;
-	(void)buf_printf(out,
-			 "{\"kind\":\"Lease\",\"apiVersion\":\"coordination.k8s.io/v1\",\"metadata\":{\"name\":\"%s\","
-			 "\"namespace\":\"" NODE_LEASES "\",\"resourceVersion\":\"%" PRId64 "\"},\"spec\":{"
-			 "\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":40,\"renewTime\":\"%s\"}}",
-			 entry->node->name, renewed.ms / NODE_LEASE_RENEW_MS, entry->node->name,
-			 wall_format_micro(renewed, text));
-}
-
-static void node_leases_call(struct kcall *call, const char *name)
-{
-	const struct sim_kube *kube = call->kube;
-	struct buf *body = &call->out->body;
-	const struct kentry *entry = name != NULL ? kube_find(kube, name) : NULL;
-	if (!kcall_is(call, "GET")) {
-		kcall_fail(call, 405, "MethodNotAllowed", "the kubelets write these");
-	} else if (name != NULL && entry == NULL) {
-		kcall_not_found(call, kinds[KOBJECT_LEASE].group, "leases", name);
-	} else if (entry != NULL) {
-		kcall_header(call, 200, "application/json");
-		node_lease(body, kube, entry);
-	} else {
-		kcall_header(call, 200, "application/json");
-		(void)buf_printf(body,
-				 "{\"kind\":\"LeaseList\",\"apiVersion\":\"coordination.k8s.io/v1\",\"metadata\":{"
-				 "\"resourceVersion\":\"%" PRIu64 "\"},\"items\":[",
-				 kube->rv);
-		for (size_t i = 0; i < kube->entries_count; i++) {
-			(void)buf_text(body, i > 0 ? "," : "");
-			node_lease(body, kube, &kube->entries[i]);
-		}
-		(void)buf_text(body, "]}");
-	}
-}
-
 void kube_object_call(struct kcall *call, enum kobject_kind kind, const char *ns, const char *name)
 {
-	if (kind == KOBJECT_LEASE && strcmp(ns, NODE_LEASES) == 0) {
-		node_leases_call(call, name);
+	if (kind == KOBJECT_LEASE && strcmp(ns, "kube-node-lease") == 0) {
+		kube_leases_call(call, name);
 		return;
 	}
 	struct kobject *row = name != NULL ? (struct kobject *)kube_object_find(call->kube, kind, ns, name) : NULL;
-	bool is_watch = kcall_param(call, "watch") != NULL;
+	const char *watch = kcall_param(call, "watch");
+	bool is_watch = text_eq(watch, "1") || text_eq(watch, "true");
 	bool is_known = kcall_is(call, "GET") || kcall_is(call, "PUT") || kcall_is(call, "PATCH");
 	if (name == NULL && kcall_is(call, "POST"))
 		create(call, kind, ns);
+	else if (name == NULL && kcall_is(call, "GET") && is_watch && kind == KOBJECT_CONFIGMAP)
+		kube_watch_call(call, KWATCH_MAPS, ns);
+	else if (name == NULL && kcall_is(call, "GET") && !is_watch && kind == KOBJECT_CONFIGMAP)
+		kube_maps_list(call, ns);
 	else if (name == NULL && kcall_is(call, "GET") && !is_watch)
 		list(call, kind, ns);
 	else if (name == NULL || !is_known || is_watch)

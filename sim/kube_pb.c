@@ -296,7 +296,7 @@ void knode_pb(struct buf *out, const struct knode *node)
 	pb_status(out, node);
 }
 
-void bookmark_pb(struct buf *out, const char *rv, bool is_initial_end)
+void bookmark_pb(struct buf *out, const char *rv, bool is_initial_end, bool is_node)
 {
 	size_t meta = pb_open(out, 1);
 	for (unsigned field = 1; field <= 5; field++)
@@ -307,11 +307,65 @@ void bookmark_pb(struct buf *out, const char *rv, bool is_initial_end)
 	if (is_initial_end)
 		pb_pair(out, 12, "k8s.io/initial-events-end", "true");
 	pb_close(out, meta);
+	if (!is_node)
+		return;
 	size_t spec = pb_open(out, 2);
 	pb_text(out, 1, "");
 	pb_text(out, 3, "");
 	pb_uint(out, 4, 0);
 	pb_text(out, 6, "");
+	pb_close(out, spec);
+}
+
+/* ---- ConfigMap, Lease --------------------------------------------------------------------------------------------
+ */
+
+static void pb_object_meta(struct buf *out, const json_t *metadata)
+{
+	struct wall created = { 0 };
+	size_t meta = pb_open(out, 1);
+	(void)wall_parse(str_of(json_text(metadata, "creationTimestamp")), &created); /* absent: unset */
+	pb_text(out, 1, json_text_or(metadata, "name", ""));
+	pb_text(out, 2, "");
+	pb_text(out, 3, json_text_or(metadata, "namespace", ""));
+	pb_text(out, 4, "");
+	pb_text(out, 5, json_text_or(metadata, "uid", ""));
+	pb_text(out, 6, json_text_or(metadata, "resourceVersion", ""));
+	pb_uint(out, 7, 0);
+	pb_time(out, 8, created);
+	pb_map(out, 11, json_object_get(metadata, "labels"));
+	pb_map(out, 12, json_object_get(metadata, "annotations"));
+	pb_close(out, meta);
+}
+
+void configmap_pb(struct buf *out, const json_t *doc)
+{
+	pb_object_meta(out, json_object_get(doc, "metadata"));
+	pb_map(out, 2, json_object_get(doc, "data"));
+}
+
+static void pb_micro_time(struct buf *out, unsigned field, struct wall at)
+{
+	size_t time = pb_open(out, field);
+	pb_uint(out, 1, (uint64_t)(at.ms / 1000));
+	pb_uint(out, 2, (uint64_t)(at.ms % 1000) * 1000000);
+	pb_close(out, time);
+}
+
+void lease_pb(struct buf *out, const struct klease *lease)
+{
+	size_t meta = pb_open(out, 1);
+	pb_text(out, 1, lease->name);
+	pb_text(out, 2, "");
+	pb_text(out, 3, lease->ns);
+	pb_text(out, 4, "");
+	pb_text(out, 5, "");
+	pb_text(out, 6, lease->rv);
+	pb_close(out, meta);
+	size_t spec = pb_open(out, 2);
+	pb_text(out, 1, lease->holder);
+	pb_uint(out, 2, (uint64_t)lease->duration_s);
+	pb_micro_time(out, 4, lease->renewed);
 	pb_close(out, spec);
 }
 

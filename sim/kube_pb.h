@@ -28,7 +28,15 @@ void pb_frame_close(struct buf *, const struct pb_frame *);
 
 void knode_pb(struct buf *, const struct knode *); /* the message alone */
 /* A Node that has nothing but its resourceVersion: a bookmark. */
-void bookmark_pb(struct buf *, const char *rv, bool is_initial_end);
+void bookmark_pb(struct buf *, const char *rv, bool is_initial_end, bool is_node);
+void configmap_pb(struct buf *, const json_t *doc);
+/* A kubelet's Lease; the message alone. */
+struct klease {
+	const char *name, *ns, *rv, *holder;
+	int duration_s;
+	struct wall renewed;
+};
+void lease_pb(struct buf *, const struct klease *);
 /* ListMeta (field 1 of every list); remaining -1: not told. */
 void list_meta_pb(struct buf *, const char *rv, const char *next, int64_t remaining);
 

@@ -32,21 +32,25 @@ static void node_frame(struct buf *out, bool is_pb, enum kevent_type type, const
 	(void)buf_text(out, "}\n");
 }
 
-static void bookmark_frame(struct buf *out, bool is_pb, uint64_t rv, bool is_initial_end)
+static void bookmark_frame(struct buf *out, const struct kwatch *watch, uint64_t rv, bool is_initial_end)
 {
+	bool is_node = watch->kind == KWATCH_NODES;
+	const char *kind = is_node ? "Node" : "ConfigMap";
 	char text[24];
 	(void)snprintf(text, sizeof text, "%" PRIu64, rv);
-	if (is_pb) {
-		struct pb_frame frame = pb_frame_open(out, "BOOKMARK", "Node");
-		bookmark_pb(out, text, is_initial_end);
+	if (watch->is_pb) {
+		struct pb_frame frame = pb_frame_open(out, "BOOKMARK", kind);
+		bookmark_pb(out, text, is_initial_end, is_node);
 		pb_frame_close(out, &frame);
 		return;
 	}
 	(void)buf_printf(out,
-			 "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{"
-			 "\"resourceVersion\":\"%s\",\"creationTimestamp\":null%s},\"spec\":{},\"status\":{"
-			 "\"daemonEndpoints\":{\"kubeletEndpoint\":{\"Port\":0}},\"nodeInfo\":{}}}}\n",
-			 text, is_initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+			 "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"v1\",\"metadata\":{"
+			 "\"resourceVersion\":\"%s\",\"creationTimestamp\":null%s}%s}}\n",
+			 kind, text, is_initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "",
+			 is_node ? ",\"spec\":{},\"status\":{\"daemonEndpoints\":{\"kubeletEndpoint\":{\"Port\":0}},"
+				   "\"nodeInfo\":{}}"
+				 : "");
 }
 
 static void expired_frame(struct buf *out, bool is_pb, uint64_t rv, uint64_t compacted_rv)
@@ -143,6 +147,14 @@ static void remember(struct sim_kube *kube, enum kevent_type type, struct knode 
 	kube->history_next = (kube->history_next + 1) % KUBE_HISTORY;
 }
 
+void kube_watch_send(struct sim_kube *kube, struct kwatch *watch, const struct buf *frame)
+{
+	if (watch->pending.n > 0)
+		(void)buf_add(&watch->pending, frame->p, frame->n); /* over: it ends with the flush */
+	else
+		send(kube, watch, buf_str(frame));
+}
+
 void kube_watch_event(struct sim_kube *kube, enum kevent_type type, struct knode *node)
 {
 	bool has_frame[2] = { false, false };
@@ -150,17 +162,15 @@ void kube_watch_event(struct sim_kube *kube, enum kevent_type type, struct knode
 	for (size_t i = 0; i < kube->watches_count; i++) {
 		struct kwatch *watch = kube->watches[i];
 		struct buf *frame = watch->is_pb ? &kube->frame_pb : &kube->frame_json;
-		if (watch->id == 0 || node->rv <= watch->after_rv || watch->ends_after_pending)
+		if (watch->kind != KWATCH_NODES || watch->id == 0 || node->rv <= watch->after_rv ||
+		    watch->ends_after_pending)
 			continue;
 		if (!has_frame[watch->is_pb]) {
 			buf_clear(frame);
 			node_frame(frame, watch->is_pb, type, node);
 			has_frame[watch->is_pb] = true;
 		}
-		if (watch->pending.n > 0)
-			(void)buf_add(&watch->pending, frame->p, frame->n); /* over: it ends with the flush */
-		else
-			send(kube, watch, buf_str(frame));
+		kube_watch_send(kube, watch, frame);
 	}
 }
 
@@ -168,7 +178,7 @@ static void bookmark(struct sim_kube *kube, struct kwatch *watch)
 {
 	struct buf *frame = watch->is_pb ? &kube->frame_pb : &kube->frame_json;
 	buf_clear(frame);
-	bookmark_frame(frame, watch->is_pb, kube->rv > watch->after_rv ? kube->rv : watch->after_rv, false);
+	bookmark_frame(frame, watch, kube->rv > watch->after_rv ? kube->rv : watch->after_rv, false);
 	send(kube, watch, buf_str(frame));
 }
 
@@ -210,8 +220,7 @@ int64_t kube_watch_next_ms(const struct sim_kube *kube)
 /* ---- watch requests -----------------------------------------------------------------------------------------------
  */
 
-/* A number of a query parameter; absent or empty: otherwise. False: not a number. */
-static bool number(const char *text, uint64_t otherwise, uint64_t *out)
+bool kube_number(const char *text, uint64_t otherwise, uint64_t *out)
 {
 	*out = otherwise;
 	if (text == NULL || text[0] == '\0')
@@ -222,8 +231,11 @@ static bool number(const char *text, uint64_t otherwise, uint64_t *out)
 	return true;
 }
 
-static bool has_selector(struct kcall *call)
+static bool has_selector(struct kcall *call, enum kwatch_kind kind)
 {
+	char name[254];
+	if (kind == KWATCH_MAPS)
+		return !kube_maps_selector(call, name);
 	const char *label = kcall_param(call, "labelSelector");
 	const char *field = kcall_param(call, "fieldSelector");
 	if ((label == NULL || label[0] == '\0') && (field == NULL || field[0] == '\0'))
@@ -262,11 +274,11 @@ static void too_large_version(struct kcall *call, uint64_t rv)
 }
 
 /* True: the request may be served; false: answered. */
-static bool watch_options_are_valid(struct kcall *call)
+static bool watch_options_are_valid(struct kcall *call, enum kwatch_kind kind)
 {
 	const char *initial = kcall_param(call, "sendInitialEvents");
 	const char *match = kcall_param(call, "resourceVersionMatch");
-	if (has_selector(call))
+	if (has_selector(call, kind))
 		return false;
 	if (initial == NULL && match != NULL) {
 		forbidden_option(call, "resourceVersionMatch",
@@ -292,6 +304,10 @@ static bool watch_options_are_valid(struct kcall *call)
 
 static void replay(const struct sim_kube *kube, struct kwatch *watch, uint64_t after_rv)
 {
+	if (watch->kind == KWATCH_MAPS) {
+		kube_maps_replay(kube, watch, after_rv);
+		return;
+	}
 	size_t first = (kube->history_next + KUBE_HISTORY - kube->history_count) % KUBE_HISTORY;
 	for (size_t i = 0; i < kube->history_count; i++) {
 		const struct kevent *event = &kube->history[(first + i) % KUBE_HISTORY];
@@ -300,19 +316,29 @@ static void replay(const struct sim_kube *kube, struct kwatch *watch, uint64_t a
 	}
 }
 
+static void all_objects(const struct sim_kube *kube, struct kwatch *watch)
+{
+	if (watch->kind == KWATCH_MAPS) {
+		kube_maps_first(kube, watch);
+		return;
+	}
+	for (size_t i = 0; i < kube->entries_count; i++)
+		node_frame(&watch->pending, watch->is_pb, KEVENT_ADDED, kube->entries[i].node);
+}
+
 static void first_bytes(struct kcall *call, struct kwatch *watch, uint64_t rv)
 {
 	const struct sim_kube *kube = call->kube;
+	uint64_t compacted_rv = watch->kind == KWATCH_MAPS ? kube->maps_compacted_rv : kube->compacted_rv;
 	bool is_initial = text_eq(kcall_param(call, "sendInitialEvents"), "true") ||
 			  text_eq(kcall_param(call, "sendInitialEvents"), "1");
 	bool is_plain_start = rv == 0 && kcall_param(call, "sendInitialEvents") == NULL;
 	if (is_initial || is_plain_start) {
-		for (size_t i = 0; i < kube->entries_count; i++)
-			node_frame(&watch->pending, watch->is_pb, KEVENT_ADDED, kube->entries[i].node);
+		all_objects(kube, watch);
 		if (is_initial && watch->has_bookmarks)
-			bookmark_frame(&watch->pending, watch->is_pb, kube->rv, true);
-	} else if (rv > 0 && rv < kube->compacted_rv) {
-		expired_frame(&watch->pending, watch->is_pb, rv, kube->compacted_rv);
+			bookmark_frame(&watch->pending, watch, kube->rv, true);
+	} else if (rv > 0 && rv < compacted_rv) {
+		expired_frame(&watch->pending, watch->is_pb, rv, compacted_rv);
 		watch->ends_after_pending = true;
 	} else if (rv > 0) {
 		watch->after_rv = rv; /* a future one: silence until then */
@@ -320,7 +346,7 @@ static void first_bytes(struct kcall *call, struct kwatch *watch, uint64_t rv)
 	}
 }
 
-void kube_watch_call(struct kcall *call)
+void kube_watch_call(struct kcall *call, enum kwatch_kind kind, const char *ns)
 {
 	struct sim_kube *kube = call->kube;
 	uint64_t rv = 0;
@@ -328,12 +354,12 @@ void kube_watch_call(struct kcall *call)
 	sweep(kube);
 	/* Unset: 30 to 60 minutes, spread by the stream's number instead of by chance. */
 	uint64_t default_s = 1800 + kube->stream_last * 577 % 1800;
-	if (!number(kcall_param(call, "resourceVersion"), 0, &rv) ||
-	    !number(kcall_param(call, "timeoutSeconds"), default_s, &timeout_s)) {
+	if (!kube_number(kcall_param(call, "resourceVersion"), 0, &rv) ||
+	    !kube_number(kcall_param(call, "timeoutSeconds"), default_s, &timeout_s)) {
 		kcall_fail(call, 400, "BadRequest", "resourceVersion: Invalid value");
 		return;
 	}
-	if (!watch_options_are_valid(call))
+	if (!watch_options_are_valid(call, kind))
 		return;
 	if (rv > kube->rv && kcall_param(call, "sendInitialEvents") != NULL) {
 		too_large_version(call, rv);
@@ -349,6 +375,11 @@ void kube_watch_call(struct kcall *call)
 	struct kwatch *watch = xcalloc(1, sizeof *watch);
 	const char *bookmarks = kcall_param(call, "allowWatchBookmarks");
 	watch->id = ++kube->stream_last;
+	watch->kind = kind;
+	if (kind == KWATCH_MAPS) {
+		(void)TEXT_COPY(watch->ns, ns); /* cut: a namespace that has none */
+		(void)kube_maps_selector(call, watch->only);
+	}
 	watch->is_pb = call->is_pb;
 	watch->has_bookmarks = text_eq(bookmarks, "true") || text_eq(bookmarks, "1");
 	timeout_s = timeout_s == 0 ? default_s : timeout_s < 86400 ? timeout_s : 86400;
@@ -381,6 +412,7 @@ void sim_kube_compact(struct sim_kube *kube)
 	kube->history_next = 0;
 	for (size_t i = 0; i < KUBE_SNAPSHOTS; i++)
 		snapshot_free(&kube->snapshots[i]);
+	kube_maps_forget(kube);
 }
 
 void kube_watch_done(struct sim_kube *kube)
@@ -410,7 +442,7 @@ static struct ksnapshot *snapshot_now(struct sim_kube *kube)
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-static void encode_token(char *out, size_t out_bytes, const char *text)
+void kube_token_encode(char *out, size_t out_bytes, const char *text)
 {
 	size_t n = 0;
 	unsigned bits = 0;
@@ -425,7 +457,7 @@ static void encode_token(char *out, size_t out_bytes, const char *text)
 	out[n] = '\0';
 }
 
-static bool decode_token(const char *token, char *out, size_t out_bytes)
+bool kube_token_decode(const char *token, char *out, size_t out_bytes)
 {
 	size_t n = 0;
 	unsigned bits = 0;
@@ -463,7 +495,7 @@ static void answer_list(struct kcall *call, const struct page *page)
 	(void)snprintf(rv, sizeof rv, "%" PRIu64, page->rv);
 	(void)snprintf(plain, sizeof plain, "{\"v\":1,\"rv\":%" PRIu64 ",\"from\":%zu}", page->rv, page->to);
 	if (!is_last)
-		encode_token(next, sizeof next, plain);
+		kube_token_encode(next, sizeof next, plain);
 	kcall_header(call, 200, call->is_pb ? PROTOBUF : "application/json");
 	if (call->is_pb) {
 		size_t envelope = pb_envelope_open(body, "v1", "NodeList");
@@ -492,7 +524,7 @@ static void answer_list(struct kcall *call, const struct page *page)
 static void continue_list(struct kcall *call, const char *token, size_t limit)
 {
 	char plain[64];
-	json_t *json = decode_token(token, plain, sizeof plain) ? json_parse(str_of(plain), NULL) : NULL;
+	json_t *json = kube_token_decode(token, plain, sizeof plain) ? json_parse(str_of(plain), NULL) : NULL;
 	int64_t rv = json_int(json, "rv", -1);
 	int64_t from = json_int(json, "from", -1);
 	json_decref(json);
@@ -537,11 +569,12 @@ void kube_list_call(struct kcall *call)
 	uint64_t rv = 0;
 	uint64_t limit = 0;
 	const char *token = kcall_param(call, "continue");
-	if (!number(kcall_param(call, "resourceVersion"), 0, &rv) || !number(kcall_param(call, "limit"), 0, &limit)) {
+	if (!kube_number(kcall_param(call, "resourceVersion"), 0, &rv) ||
+	    !kube_number(kcall_param(call, "limit"), 0, &limit)) {
 		kcall_fail(call, 400, "BadRequest", "resourceVersion or limit: Invalid value");
 		return;
 	}
-	if (has_selector(call))
+	if (has_selector(call, KWATCH_NODES))
 		return;
 	bool is_any = rv == 0 && kcall_param(call, "resourceVersion") != NULL; /* "0": the limit is ignored */
 	if (limit == 0 || is_any || limit > LIMIT_MAX)

@@ -35,7 +35,10 @@ static const struct op_step op_steps[][4] = {
 			 { "rebuild_spawning", 8 * SEC },
 			 { NULL, 0 } },
 	[OP_DELETE] = { { "deleting", 5 * SEC }, { NULL, 0 } },
+	[OP_MIGRATE] = { { "migrating", 30 * SEC }, { NULL, 0 } },
 };
+
+#define LOCAL_DELETE_MS 1000 /* nobody on the compute host is asked */
 
 void server_touch(struct server *s, struct now at)
 {
@@ -56,6 +59,8 @@ const char *server_status(const struct server *s)
 		return "REBOOT";
 	if (s->vm == VM_ACTIVE && s->op == OP_HARD)
 		return "HARD_REBOOT";
+	if (s->vm == VM_ACTIVE && s->op == OP_MIGRATE)
+		return "MIGRATING";
 	if ((s->vm == VM_ACTIVE || s->vm == VM_ERROR) && s->op == OP_REBUILD)
 		return "REBUILD";
 	return names[s->vm];
@@ -86,8 +91,29 @@ static bool cures(enum sim_cure cure, enum dose dose)
 	return false;
 }
 
-static void speak(struct world *w, struct now at, struct server *s)
+bool guest_lives(const struct server *s)
 {
+	return s->is_running && s->is_booted && s->vm != VM_PAUSED && s->vm != VM_SUSPENDED;
+}
+
+bool guest_is_reached(const struct world *w, const struct server *s)
+{
+	bool is_zone_cut = s->member != NULL && s->member->zone != NO_PLACE && w->is_zone_cut[s->member->zone];
+	return guest_lives(s) && s->address[0] != '\0' && !s->is_all_cut && !is_zone_cut;
+}
+
+static bool is_api_cut(const struct world *w, const struct server *s)
+{
+	return s->is_cut || (s->member != NULL && s->member->zone != NO_PLACE && w->is_zone_cut[s->member->zone]);
+}
+
+void guest_speak(struct world *w, struct now at, struct server *s)
+{
+	char zone[16] = "";
+	if (w->plane != PLANE_WELL)
+		return; /* plane_look() has it said when somebody listens again */
+	if (s->member != NULL && s->member->zone != NO_PLACE)
+		(void)snprintf(zone, sizeof(zone), "zone-%c", 'a' + s->member->zone);
 	struct sim_kubelet kubelet = { .name = s->name,
 				       .server_id = s->id,
 				       .boot_id = s->boot_id,
@@ -96,6 +122,7 @@ static void speak(struct world *w, struct now at, struct server *s)
 				       .is_master = s->is_master,
 				       .is_boot = !s->is_introduced,
 				       .is_ready = s->is_ready,
+				       .zone = zone,
 				       .message = s->is_ready
 							  ? "kubelet is posting ready status"
 							  : "PLEG is not healthy: pleg was last seen active long ago" };
@@ -108,9 +135,9 @@ static void schedule_beat(struct world *w, struct now at, struct server *s, int6
 	due_push(&w->due, at.mono.ms + in_ms, EV_BEAT, s, s->guest_epoch);
 }
 
-void guest_settle(struct world *w, struct now at, struct server *s)
+static void settle_kubelet(struct world *w, struct now at, struct server *s)
 {
-	bool could_talk = s->is_booted && s->address[0] != '\0' && s->vm != VM_PAUSED && s->vm != VM_SUSPENDED;
+	bool could_talk = guest_lives(s) && s->address[0] != '\0' && !is_api_cut(w, s);
 	bool talks = could_talk && !s->is_flipped &&
 		     (s->ail == AIL_NONE || s->ail == AIL_NOT_READY || s->ail == AIL_NO_HOST);
 	bool ready = talks && s->ail != AIL_NOT_READY;
@@ -127,7 +154,7 @@ void guest_settle(struct world *w, struct now at, struct server *s)
 	s->is_talking = talks;
 	s->is_ready = ready;
 	if (has_news)
-		speak(w, at, s);
+		guest_speak(w, at, s);
 	bool is_healthy = ready && s->vm == VM_ACTIVE;
 	if (!is_healthy)
 		s->healthy_since = (struct mono){ 0 };
@@ -135,17 +162,25 @@ void guest_settle(struct world *w, struct now at, struct server *s)
 		s->healthy_since = at.mono;
 }
 
+void guest_settle(struct world *w, struct now at, struct server *s)
+{
+	settle_kubelet(w, at, s);
+	if (s->is_master)
+		plane_look(w, at);
+}
+
 void guest_beat(struct world *w, struct now at, struct server *s)
 {
 	if (!s->is_talking)
 		return;
-	speak(w, at, s);
+	guest_speak(w, at, s);
 	schedule_beat(w, at, s, w->opts.heartbeat_ms);
 }
 
 void guest_halt(struct world *w, struct now at, struct server *s)
 {
 	s->is_running = false;
+	s->was_running = false;
 	s->is_booted = false;
 	s->is_introduced = false;
 	guest_settle(w, at, s);
@@ -169,9 +204,17 @@ void guest_boot(struct world *w, struct now at, struct server *s, enum dose dose
 	guest_halt(w, at, s);
 	if (s->ail != AIL_NONE && dose != DOSE_NONE && cures(s->cure, dose))
 		guest_cured(w, at, s);
+	if (s->is_api_dead && dose != DOSE_NONE && cures(s->api_cure, dose)) {
+		s->is_api_dead = false;
+		s->api_epoch++;
+	}
 	s->is_running = true;
 	make_uuid(&w->ids, s->boot_id);
 	int64_t ms = BOOT_MS_MIN + (int64_t)rng_below(&w->times, BOOT_MS_MAX - BOOT_MS_MIN);
+	if (w->slow_boots > 0) {
+		w->slow_boots--;
+		ms += w->slow_boot_ms;
+	}
 	due_push(&w->due, at.mono.ms + scaled(w, ms), EV_BOOTED, s, s->guest_epoch);
 }
 
@@ -215,7 +258,11 @@ static void enter_step(struct world *w, struct now at, struct server *s)
 	if (goes_down && s->is_running)
 		guest_halt(w, at, s);
 	server_touch(s, at);
-	due_push(&w->due, at.mono.ms + step_ms(w, s), EV_SERVER, s, s->op_epoch);
+	bool is_host_down = host_is_down(w, s->host);
+	s->is_op_hung = is_host_down && s->op != OP_DELETE;
+	if (!s->is_op_hung)
+		due_push(&w->due, at.mono.ms + (is_host_down ? scaled(w, LOCAL_DELETE_MS) : step_ms(w, s)), EV_SERVER,
+			 s, s->op_epoch);
 }
 
 void server_begin(struct world *w, struct now at, struct server *s, enum op op)
@@ -223,6 +270,8 @@ void server_begin(struct world *w, struct now at, struct server *s, enum op op)
 	s->op = op;
 	s->op_step = 0;
 	s->op_epoch++;
+	if (op == OP_START || op == OP_HARD || op == OP_REBUILD)
+		s->is_stopped_by_person = false;
 	enter_step(w, at, s);
 }
 
@@ -237,6 +286,7 @@ static void finish_build(struct world *w, struct now at, struct server *s)
 		return;
 	}
 	s->vm = VM_ACTIVE;
+	s->launched = at.wall;
 	if (s->member != NULL && s->member->server == s) {
 		(void)TEXT_COPY(s->address, s->member->address);
 		member_built(at, s->member);
@@ -251,6 +301,16 @@ static void finish_soft(struct world *w, struct now at, struct server *s)
 	if (s->is_hung && s->ail != AIL_NONE && s->cure == CURE_HARD_REBOOT)
 		return;
 	guest_boot(w, at, s, s->is_hung ? DOSE_HARD : DOSE_SOFT);
+}
+
+/* The image is written anew: what was on the root disk is gone. */
+static void finish_rebuild(struct world *w, struct now at, struct server *s)
+{
+	if (s->is_master && s->member != NULL && !w->opts.with_etcd_volume)
+		s->member->has_etcd_data = false;
+	s->vm = VM_ACTIVE;
+	s->fault = NULL;
+	guest_boot(w, at, s, DOSE_NEW);
 }
 
 static void finish(struct world *w, struct now at, struct server *s, enum op op)
@@ -275,9 +335,10 @@ static void finish(struct world *w, struct now at, struct server *s, enum op op)
 		guest_halt(w, at, s);
 		break;
 	case OP_REBUILD:
-		s->vm = VM_ACTIVE;
-		s->fault = NULL;
-		guest_boot(w, at, s, DOSE_NEW);
+		finish_rebuild(w, at, s);
+		break;
+	case OP_MIGRATE:
+		host_move(w, s);
 		break;
 	case OP_DELETE:
 		server_gone(w, at, s);
@@ -338,7 +399,13 @@ struct server *server_new(struct world *w, struct now at, struct member *m)
 	s->task = "";
 	s->created = at.wall;
 	buf_init(&s->json, 64 << 10);
+	s->host = NO_PLACE;
+	host_move(w, s);
 	choose_boot(w, s);
+	if (s->host == NO_PLACE) {
+		s->ail = AIL_NO_HOST;
+		s->cure = CURE_REPLACE;
+	}
 	server_touch(s, at);
 	if (w->servers_count == w->servers_room) {
 		w->servers_room = w->servers_room > 0 ? w->servers_room * 2 : 16;
@@ -381,10 +448,11 @@ void server_gone(struct world *w, struct now at, struct server *s)
 	s->task = "";
 	s->op_epoch++;
 	s->ail_epoch++;
+	s->api_epoch++;
 	server_touch(s, at);
-	for (size_t v = 0; s->volumes_count > 0 && v < w->volumes_count; v++) {
-		if (w->volumes[v]->server == s)
-			volume_detached(w->volumes[v]);
+	for (size_t v = w->volumes_count; s->volumes_count > 0 && v > 0; v--) {
+		if (w->volumes[v - 1]->server == s)
+			volume_detached(w, w->volumes[v - 1]);
 	}
 	struct member *m = s->member;
 	s->member = NULL;
@@ -393,38 +461,12 @@ void server_gone(struct world *w, struct now at, struct server *s)
 	bury(w, s);
 }
 
-/* ---- volumes ---- */
-
-struct volume *volume_find(const struct world *w, const char *id)
+void server_others(struct server *s, struct now at, bool is_others)
 {
-	for (size_t i = 0; i < w->volumes_count; i++) {
-		if (strcmp(w->volumes[i]->id, id) == 0)
-			return w->volumes[i];
-	}
-	return NULL;
-}
-
-void volume_detached(struct volume *v)
-{
-	if (v->server != NULL) {
-		v->server->volumes_count--;
-		buf_clear(&v->server->json);
-	}
-	v->server = NULL;
-	v->is_detaching = false;
-	v->epoch++;
-}
-
-void volume_forget(struct world *w)
-{
-	if (w->volumes_count < VOLUMES_MAX)
+	if (is_others == s->is_others)
 		return;
-	for (size_t i = 0; i < w->volumes_count; i++) {
-		if (w->volumes[i]->server != NULL)
-			continue;
-		thing_drop(&w->volumes[i]->thing);
-		w->volumes_count--;
-		memmove(&w->volumes[i], &w->volumes[i + 1], (w->volumes_count - i) * sizeof(struct volume *));
-		return;
-	}
+	s->is_others = is_others;
+	if (is_others)
+		s->others_since = at.mono;
+	s->others_until = is_others ? (struct mono){ 0 } : at.mono;
 }

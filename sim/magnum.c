@@ -132,6 +132,30 @@ static void resize_destroy(void *thing)
 	free(r);
 }
 
+struct group *worker_group_of(struct world *w, const struct stack *st)
+{
+	struct cluster *cluster = &w->cluster;
+	size_t i = 0;
+	while (cluster->groups[i].stack != st || strcmp(cluster->groups[i].role, "worker") != 0)
+		i++;
+	return &cluster->groups[i];
+}
+
+void conductor_resize(struct world *w, struct now at, struct group *group, unsigned node_count,
+		      const char *const *remove, size_t remove_count)
+{
+	struct resize *r = xcalloc(1, sizeof(*r));
+	r->thing.destroy = resize_destroy;
+	r->group = group;
+	r->node_count = node_count;
+	r->remove = xcalloc(remove_count + 1, ID_BYTES);
+	for (size_t i = 0; i < remove_count; i++) {
+		if (text_copy(r->remove[r->remove_count], ID_BYTES, remove[i]))
+			r->remove_count++;
+	}
+	due_push(&w->due, at.mono.ms + took(w, 1000), EV_RESIZE, r, 0);
+}
+
 /* ---- versions and refusals ---- */
 
 static void headers(struct call *c)
@@ -243,10 +267,10 @@ static void cluster_json(struct world *w, struct buf *out)
 	(void)buf_printf(
 		out,
 		"\"stack_id\": \"%s\", \"labels\": {\"auto_healing_enabled\": \"%s\", \"auto_healing_controller\": "
-		"\"magnum-auto-healer\", \"kube_tag\": \"v1.32.0\", \"etcd_volume_size\": \"10\"}, \"node_count\": %u, "
+		"\"magnum-auto-healer\", \"kube_tag\": \"v1.32.0\", \"etcd_volume_size\": \"%s\"}, \"node_count\": %u, "
 		"\"master_count\": %u, ",
-		w->stack.id, cluster->is_healing ? "true" : "false", count_of(cluster, "worker"),
-		count_of(cluster, "master"));
+		w->stack.id, cluster->is_healing ? "true" : "false", w->opts.with_etcd_volume ? "10" : "0",
+		count_of(cluster, "worker"), count_of(cluster, "master"));
 	(void)buf_text(out, "\"node_addresses\": ");
 	addresses_of(cluster, out, "worker");
 	(void)buf_text(out, ", \"master_addresses\": ");
@@ -557,17 +581,15 @@ static void hand_to_conductor(struct call *c, const json_t *body, struct group *
 {
 	const json_t *ids = json_object_get(body, "nodes_to_remove");
 	size_t count = json_array_size(ids);
-	struct resize *r = xcalloc(1, sizeof(*r));
-	r->thing.destroy = resize_destroy;
-	r->group = group;
-	r->node_count = (unsigned)json_int(body, "node_count", 0);
-	r->remove = xcalloc(count + 1, ID_BYTES);
+	const char **remove = xcalloc(count + 1, sizeof(remove[0]));
+	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
 		const json_t *id = json_array_get(ids, i);
-		if (json_is_string(id) && text_copy(r->remove[r->remove_count], ID_BYTES, json_string_value(id)))
-			r->remove_count++;
+		if (json_is_string(id))
+			remove[kept++] = json_string_value(id);
 	}
-	due_push(&c->w->due, c->now.mono.ms + took(c->w, 1000), EV_RESIZE, r, 0);
+	conductor_resize(c->w, c->now, group, (unsigned)json_int(body, "node_count", 0), remove, kept);
+	free(remove);
 }
 
 static void resize(struct call *c)

@@ -1,4 +1,5 @@
-/* The network of the simulation: carries requests of the replicas to the world and answers back, each after a delay. */
+/* The network of the simulation: carries requests of the replicas to whom they are meant for and answers back, each
+ * after a delay. What is dead says nothing: only the asker's own deadline notices. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +11,8 @@
 enum message_kind { MSG_REQUEST, MSG_ANSWER, MSG_BYTES, MSG_END, MSG_TIMEOUT };
 
 struct request {
-	struct request *next, *prev;
-	unsigned messages; /* that point here */
+	struct request *next, *prev; /* of run->requests; out of the list once torn */
+	unsigned messages;           /* that point here */
 	int replica;
 	uint32_t generation;
 	uint64_t id;     /* the replica's own */
@@ -20,9 +21,14 @@ struct request {
 	bool is_endless; /* answered as one: its end comes as a message of its own */
 	bool is_last;    /* of its sender: it crashes when this has arrived */
 	bool is_torn;    /* cancelled, timed out, answered: what still comes is dropped */
+	bool is_deaf;    /* its connection is dead: nothing comes any more */
+	bool is_connect_only;
+	bool is_state; /* about the state ConfigMap */
 	int64_t silence_ms;
+	struct mono asked;
 	struct mono heard;   /* of a stream */
 	struct mono last_at; /* bytes of a stream keep their order */
+	struct route route;
 	char *method, *target;
 	struct buf headers; /* "name: value\n", lower case */
 	struct buf body;
@@ -30,7 +36,7 @@ struct request {
 };
 
 struct message {
-	struct mono at;
+	struct mono at, sent;
 	uint64_t order;
 	enum message_kind kind;
 	struct request *request;
@@ -87,6 +93,7 @@ static struct message *send(struct run *run, struct request *request, enum messa
 {
 	struct message *message = xcalloc(1, sizeof *message);
 	message->at.ms = run->now.mono.ms + delay_ms;
+	message->sent = run->now.mono;
 	message->order = ++run->messages;
 	message->kind = kind;
 	message->request = request;
@@ -113,22 +120,39 @@ static int64_t hop_ms(struct run *run)
 	return 1 + (int64_t)rng_below(&run->rng, 20);
 }
 
+static void unlist(struct run *run, struct request *request)
+{
+	if (request->next != NULL)
+		request->next->prev = request->prev;
+	if (request->prev != NULL)
+		request->prev->next = request->next;
+	else if (run->requests == request)
+		run->requests = request->next;
+	request->next = NULL;
+	request->prev = NULL;
+}
+
 /* A torn request stays until the last message that points to it is gone. */
-static void message_free(struct run *run, struct message *message)
+static void message_free(struct message *message)
 {
 	struct request *request = message->request;
-	if (request != NULL && --request->messages == 0 && request->is_torn) {
-		if (request->next != NULL)
-			request->next->prev = request->prev;
-		if (request->prev != NULL)
-			request->prev->next = request->next;
-		else
-			run->requests = request->next;
+	if (request != NULL && --request->messages == 0 && request->is_torn)
 		request_free(request);
-	}
 	buf_done(&message->headers);
 	buf_done(&message->body);
 	free(message);
+}
+
+/* Nobody waits for it any more. */
+static void tear(struct run *run, struct request *request)
+{
+	if (request->is_torn)
+		return;
+	request->is_torn = true;
+	if (request->stream != 0)
+		world_stream_closed(run->world, request->stream);
+	request->stream = 0;
+	unlist(run, request);
 }
 
 static const char *target_of(const char *url)
@@ -136,6 +160,47 @@ static const char *target_of(const char *url)
 	const char *host = strstr(url, "://");
 	const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
 	return path != NULL ? path : "/";
+}
+
+static void copy_headers(struct request *request, const struct http_request *asked)
+{
+	for (size_t i = 0; i < asked->headers_count; i++) {
+		size_t from = request->headers.n;
+		(void)buf_text(&request->headers, asked->headers[i].name);
+		for (char *c = request->headers.p + from; *c != '\0'; c++)
+			*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+		(void)buf_text(&request->headers, ": ");
+		(void)buf_text(&request->headers, asked->headers[i].value);
+		(void)buf_char(&request->headers, '\n');
+	}
+}
+
+static struct request *request_new(struct run *run, const struct replica *replica, uint64_t id,
+				   const struct http_request *asked, const struct http_sink *sink)
+{
+	struct request *request = xcalloc(1, sizeof *request);
+	*request = (struct request){ .next = run->requests,
+				     .replica = replica->index,
+				     .generation = replica->generation,
+				     .id = id,
+				     .asked = run->now.mono,
+				     .is_stream = asked->silence_ms > 0,
+				     .is_connect_only = asked->is_connect_only,
+				     .silence_ms = asked->silence_ms,
+				     .method = xstrdup(asked->method != NULL ? asked->method : "GET"),
+				     .target = xstrdup(target_of(asked->url)),
+				     .sink = *sink };
+	request->is_state = strstr(request->target, "/configmaps") != NULL;
+	if (!route_of(asked, &request->route))
+		run_violation(run, "net", "%s asks nobody that is known: %s", replica->name, asked->url);
+	if (run->requests != NULL)
+		run->requests->prev = request;
+	run->requests = request;
+	buf_init(&request->headers, HTTP_HEADERS_BYTES_MAX);
+	buf_init(&request->body, (size_t)8 << 20);
+	copy_headers(request, asked);
+	(void)buf_add(&request->body, asked->body.p, asked->body.n);
+	return request;
 }
 
 static void port_start(void *ctx, uint64_t id, const struct http_request *asked, const struct http_sink *sink)
@@ -150,30 +215,8 @@ static void port_start(void *ctx, uint64_t id, const struct http_request *asked,
 		return;
 	}
 	run->stats.requests++;
-	struct request *request = xcalloc(1, sizeof *request);
-	*request = (struct request){ .next = run->requests,
-				     .replica = replica->index,
-				     .generation = replica->generation,
-				     .id = id,
-				     .is_stream = asked->silence_ms > 0,
-				     .is_last = is_crash_point,
-				     .silence_ms = asked->silence_ms,
-				     .method = xstrdup(asked->method),
-				     .target = xstrdup(target_of(asked->url)),
-				     .sink = *sink };
-	if (run->requests != NULL)
-		run->requests->prev = request;
-	run->requests = request;
-	buf_init(&request->headers, HTTP_HEADERS_BYTES_MAX);
-	buf_init(&request->body, (size_t)8 << 20);
-	for (size_t i = 0; i < asked->headers_count; i++) {
-		size_t from = request->headers.n;
-		(void)buf_printf(&request->headers, "%s:", asked->headers[i].name);
-		for (char *c = request->headers.p + from; *c != '\0'; c++)
-			*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
-		(void)buf_printf(&request->headers, " %s\n", asked->headers[i].value);
-	}
-	(void)buf_add(&request->body, asked->body.p, asked->body.n);
+	struct request *request = request_new(run, replica, id, asked, sink);
+	request->is_last = is_crash_point;
 	(void)send(run, request, MSG_REQUEST, hop_ms(run));
 	(void)send(run, request, MSG_TIMEOUT, asked->timeout_ms);
 }
@@ -181,19 +224,10 @@ static void port_start(void *ctx, uint64_t id, const struct http_request *asked,
 static struct request *find(struct run *run, const struct replica *replica, uint64_t id)
 {
 	for (struct request *at = run->requests; at != NULL; at = at->next) {
-		if (at->replica == replica->index && at->generation == replica->generation && at->id == id &&
-		    !at->is_torn)
+		if (at->replica == replica->index && at->generation == replica->generation && at->id == id)
 			return at;
 	}
 	return NULL;
-}
-
-static void tear(struct run *run, struct request *request)
-{
-	request->is_torn = true;
-	if (request->stream != 0)
-		world_stream_closed(run->world, request->stream);
-	request->stream = 0;
 }
 
 static void port_cancel(void *ctx, uint64_t id)
@@ -212,22 +246,20 @@ void net_init(struct run *run)
 
 void net_replica_dies(struct run *run, struct replica *replica)
 {
-	for (struct request *at = run->requests; at != NULL; at = at->next) {
-		if (at->replica == replica->index && at->generation == replica->generation && !at->is_torn)
+	for (struct request *at = run->requests, *next = NULL; at != NULL; at = next) {
+		next = at->next;
+		if (at->replica == replica->index && at->generation == replica->generation)
 			tear(run, at);
 	}
 }
 
 void net_done(struct run *run)
 {
+	while (run->requests != NULL)
+		tear(run, run->requests);
 	for (size_t i = 0; i < run->heap_count; i++)
-		message_free(run, run->heap[i]);
+		message_free(run->heap[i]);
 	free(run->heap);
-	while (run->requests != NULL) {
-		struct request *next = run->requests->next;
-		request_free(run->requests);
-		run->requests = next;
-	}
 }
 
 struct mono net_next(const struct run *run)
@@ -246,37 +278,72 @@ static const char *header_of(const struct sim_request *asked, const char *name)
 	return str_copy(value, sizeof value, http_header(&fake, name)) ? value : "";
 }
 
-static void arrive(struct run *run, struct request *request)
+/* An end that its asker hears of soon. */
+static void answer_broken(struct run *run, struct request *request, enum err_code why)
 {
-	/* Also when its sender is dead by now: it has left. */
+	send(run, request, MSG_ANSWER, hop_ms(run))->why = why;
+}
+
+static void arrive_at_node(struct run *run, struct request *request, struct sim_response *response)
+{
+	const struct route *route = &request->route;
+	const char *path = request->is_connect_only ? NULL : request->target;
+	if (!world_probe(run->world, run->now, route->address, route->port, path, response))
+		response->is_lost = true;
+	if (response->is_refused)
+		answer_broken(run, request, ERR_REFUSED);
+	if (!response->is_refused && !response->is_lost && request->is_connect_only)
+		response->status = 200;
+}
+
+static void arrive_at_service(struct run *run, struct request *request, struct sim_response *response)
+{
 	struct sim_request asked = { .method = request->method,
 				     .target = request->target,
 				     .client = run->replicas[request->replica].name,
 				     .header = header_of,
 				     .headers = request,
 				     .body = buf_str(&request->body) };
-	struct sim_response response;
-	sim_response_init(&response);
-	world_http(run->world, run->now, &asked, &response);
+	world_http(run->world, run->now, &asked, response);
+	if (response->is_lost && response->status == 0) /* refused, or never arrived: the connection breaks */
+		answer_broken(run, request, ERR_NETWORK);
+}
+
+static void send_answer(struct run *run, struct request *request, const struct sim_response *response)
+{
+	struct message *answer = send(run, request, MSG_ANSWER, response->delay_ms + hop_ms(run));
+	answer->status = response->status;
+	answer->is_clean = !response->is_cut;
+	request->stream = response->stream;
+	request->is_endless = response->stream != 0;
+	request->last_at = answer->at;
+	(void)buf_add(&answer->headers, response->headers.p, response->headers.n);
+	(void)buf_add(&answer->body, response->body.p, response->body.n);
+}
+
+/* Also when its sender is dead by now: it has left. */
+static void arrive(struct run *run, struct request *request)
+{
+	enum passage passage = route_request(run, &run->replicas[request->replica], &request->route);
 	if (request->is_last) {
 		run->must_crash = true;
 		run->crash_replica = request->replica;
 	}
+	if (passage == PASS_REFUSED && !request->is_torn)
+		answer_broken(run, request, ERR_REFUSED);
+	if (passage != PASS_WELL)
+		return;
+	struct sim_response response;
+	sim_response_init(&response);
+	if (request->route.kind == ROUTE_PROBE)
+		arrive_at_node(run, request, &response);
+	else
+		arrive_at_service(run, request, &response);
 	if (request->is_torn) {
 		if (response.stream != 0)
 			world_stream_closed(run->world, response.stream);
-	} else if (response.is_lost) {
-		if (response.status == 0) /* refused, or never arrived: the connection breaks */
-			send(run, request, MSG_ANSWER, hop_ms(run))->why = ERR_NETWORK;
-	} else {
-		struct message *answer = send(run, request, MSG_ANSWER, response.delay_ms + hop_ms(run));
-		answer->status = response.status;
-		answer->is_clean = !response.is_cut;
-		request->stream = response.stream;
-		request->is_endless = response.stream != 0;
-		request->last_at = answer->at;
-		(void)buf_add(&answer->headers, response.headers.p, response.headers.n);
-		(void)buf_add(&answer->body, response.body.p, response.body.n);
+	} else if (!response.is_lost && !response.is_refused) {
+		send_answer(run, request, &response);
 	}
 	sim_response_done(&response);
 }
@@ -284,7 +351,7 @@ static void arrive(struct run *run, struct request *request)
 static struct request *by_stream(struct run *run, uint64_t stream)
 {
 	for (struct request *at = run->requests; at != NULL; at = at->next) {
-		if (at->stream == stream && !at->is_torn)
+		if (at->stream == stream)
 			return at;
 	}
 	return NULL;
@@ -319,9 +386,43 @@ void net_stream_end(void *ctx, uint64_t stream, bool is_clean)
 	request->stream = 0;
 }
 
-static void done(struct request *request, const struct http_answer *answer)
+#define API_SLOW_MS (6 * SEC)
+#define API_LATELY_MS (50 * SEC)
+
+/* What a replica hears of the API server, as law L7 wants to know it. */
+static void note_answer(struct run *run, const struct request *request, int status)
 {
-	request->is_torn = true;
+	struct replica *replica = &run->replicas[request->replica];
+	if (request->route.kind != ROUTE_API || request->is_stream)
+		return;
+	bool is_slow = run->now.mono.ms - request->asked.ms > API_SLOW_MS;
+	replica->answers[replica->answers_count++ % COUNT(replica->answers)] =
+		(struct api_answer){ .at = run->now.mono,
+				     .is_bad = status == 0 || status == 429 || status >= 500 || is_slow };
+}
+
+bool net_api_is_bad(const struct run *run, const struct replica *replica)
+{
+	int all = 0;
+	int bad = 0;
+	struct mono last_bad = { 0 };
+	for (size_t i = 0; i < COUNT(replica->answers) && i < replica->answers_count; i++) {
+		const struct api_answer *answer = &replica->answers[i];
+		if (run->now.mono.ms - answer->at.ms > API_LATELY_MS)
+			continue;
+		all++;
+		bad += answer->is_bad;
+		if (answer->is_bad && answer->at.ms > last_bad.ms)
+			last_bad = answer->at;
+	}
+	return all >= 6 && bad * 3 >= all * 2 && run->now.mono.ms - last_bad.ms < 15 * SEC;
+}
+
+static void done(struct run *run, struct request *request, const struct http_answer *answer)
+{
+	request->stream = 0; /* it ended by itself */
+	note_answer(run, request, answer->status);
+	tear(run, request);
 	request->sink.done(request->sink.ctx, request->id, answer);
 }
 
@@ -329,8 +430,9 @@ static void fail_request(struct run *run, struct request *request, enum err_code
 {
 	struct http_answer answer = { .status = 0 };
 	fail(&answer.why, why, "%s", text);
+	note_answer(run, request, 0);
 	tear(run, request);
-	done(request, &answer);
+	request->sink.done(request->sink.ctx, request->id, &answer);
 }
 
 static void hand_answer(struct run *run, struct request *request, struct message *message)
@@ -354,7 +456,7 @@ static void hand_answer(struct run *run, struct request *request, struct message
 			request->sink.bytes(request->sink.ctx, request->id, (struct str){ message->body.p + at, n });
 		}
 		if (!request->is_torn && message->is_clean)
-			done(request, &answer);
+			done(run, request, &answer);
 		else if (!request->is_torn)
 			fail_request(run, request, ERR_NETWORK, "cut");
 		return;
@@ -364,7 +466,7 @@ static void hand_answer(struct run *run, struct request *request, struct message
 		return;
 	}
 	answer.body = buf_str(&message->body);
-	done(request, &answer);
+	done(run, request, &answer);
 }
 
 static void time_out(struct run *run, struct request *request)
@@ -379,6 +481,33 @@ static void time_out(struct run *run, struct request *request)
 	fail_request(run, request, ERR_TIMEOUT, "no answer in time");
 }
 
+/* The kernel keeps it until the process runs again. */
+static void keep_until(struct run *run, struct message *message, struct mono at)
+{
+	struct message *again = xmalloc(sizeof *again);
+	*again = *message;
+	again->at = at;
+	again->order = ++run->messages;
+	*message = (struct message){ 0 };
+	heap_push(run, again);
+}
+
+/* The connection is dead from the first byte on that did not come through. */
+static bool is_lost_on_the_way(struct run *run, const struct replica *replica, struct request *request)
+{
+	if (!request->is_deaf && !route_answers(run, replica, &request->route))
+		request->is_deaf = true;
+	return request->is_deaf;
+}
+
+static void hand_bytes(struct run *run, const struct replica *replica, struct request *request, struct message *message)
+{
+	request->heard = run->now.mono;
+	if (request->route.kind == ROUTE_API)
+		laws_heard(run, replica, request->is_state ? WATCHED_STATE : WATCHED_NODES, message->sent);
+	request->sink.bytes(request->sink.ctx, request->id, buf_str(&message->body));
+}
+
 static void deliver(struct run *run, struct message *message)
 {
 	struct request *request = message->request;
@@ -389,15 +518,12 @@ static void deliver(struct run *run, struct message *message)
 	}
 	if (request->is_torn || replica->daemon == NULL || replica->generation != request->generation)
 		return;
-	if (run->now.mono.ms < replica->frozen_until.ms) { /* the kernel keeps it until the process runs again */
-		message->at = replica->frozen_until;
-		message->order = ++run->messages;
-		struct message *again = xmalloc(sizeof *again);
-		*again = *message;
-		*message = (struct message){ 0 };
-		heap_push(run, again);
+	if (run->now.mono.ms < replica->frozen_until.ms) {
+		keep_until(run, message, replica->frozen_until);
 		return;
 	}
+	if (message->kind != MSG_TIMEOUT && is_lost_on_the_way(run, replica, request))
+		return;
 	switch (message->kind) {
 	case MSG_REQUEST:
 		break;
@@ -405,12 +531,11 @@ static void deliver(struct run *run, struct message *message)
 		hand_answer(run, request, message);
 		break;
 	case MSG_BYTES:
-		request->heard = run->now.mono;
-		request->sink.bytes(request->sink.ctx, request->id, buf_str(&message->body));
+		hand_bytes(run, replica, request, message);
 		break;
 	case MSG_END:
 		if (message->is_clean)
-			done(request, &(struct http_answer){ .status = 200 });
+			done(run, request, &(struct http_answer){ .status = 200 });
 		else
 			fail_request(run, request, ERR_NETWORK, "the stream was cut");
 		break;
@@ -420,12 +545,41 @@ static void deliver(struct run *run, struct message *message)
 	}
 }
 
+/* Half of the dead connections are reset, which is noticed; the others just say nothing any more. */
+static void connection_dies(struct run *run, struct request *request, bool is_silent)
+{
+	if (request->route.kind != ROUTE_API || request->is_deaf)
+		return;
+	if (is_silent)
+		request->is_deaf = true;
+	else
+		answer_broken(run, request, ERR_NETWORK);
+}
+
+void net_master_died(struct run *run, const struct master_state *master)
+{
+	bool is_silent = rng_chance(&run->rng, 0.5);
+	for (struct request *at = run->requests; at != NULL; at = at->next) {
+		if (strcmp(at->route.backend, master->server) == 0)
+			connection_dies(run, at, is_silent);
+	}
+}
+
+void net_address_died(struct run *run)
+{
+	bool is_silent = rng_chance(&run->rng, 0.5);
+	for (struct request *at = run->requests; at != NULL; at = at->next) {
+		if (at->route.address[0] == '\0')
+			connection_dies(run, at, is_silent);
+	}
+}
+
 void net_deliver(struct run *run)
 {
 	while (run->heap_count > 0 && run->heap[0]->at.ms <= run->now.mono.ms && !run->is_broken) {
 		struct message *message = heap_pop(run);
 		deliver(run, message);
-		message_free(run, message);
+		message_free(message);
 		run->stats.events++;
 		replica_crash_if_due(run);
 	}

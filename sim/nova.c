@@ -334,6 +334,12 @@ static void detach(struct call *c, struct server *s, const char *id)
 	if (v == NULL || v->server != s) {
 		status = 404;
 		(void)snprintf(text, sizeof(text), "Instance %s is not attached to volume %.40s.", s->id, id);
+	} else if (v->use == USE_ROOT) {
+		status = 403;
+		(void)snprintf(text, sizeof(text), "Cannot detach a root device volume");
+	} else if (host_is_down(c->w, s->host)) {
+		status = 409;
+		(void)snprintf(text, sizeof(text), "Compute service of the host of instance %s is down.", s->id);
 	} else if (s->vm == VM_ERROR || s->vm == VM_SUSPENDED || s->is_locked || v->is_detaching) {
 		status = 409;
 		(void)snprintf(text, sizeof(text), "Cannot 'detach_volume' instance %s while it is in vm_state %s",

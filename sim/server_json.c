@@ -28,7 +28,8 @@ static int power_state(const struct server *s)
 {
 	if (s->vm == VM_PAUSED)
 		return 3;
-	return s->is_running ? 1 : s->vm == VM_STOPPED ? 4 : 0;
+	/* Of a dead host Nova knows only what was last said. */
+	return s->is_running || s->was_running ? 1 : s->vm == VM_STOPPED ? 4 : 0;
 }
 
 static void addresses_json(struct buf *out, const struct server *s)
@@ -97,6 +98,45 @@ static void volumes_json(struct buf *out, const struct world *w, const struct se
 	(void)buf_char(out, ']');
 }
 
+/* A hash of the host and the project: tells only which servers share one. */
+static void host_id(const struct server *s, char out[57])
+{
+	uint64_t hash = UINT64_C(1469598103934665603) ^ (uint64_t)(int64_t)s->host;
+	out[0] = '\0';
+	if (s->host == NO_PLACE)
+		return;
+	for (size_t i = 0; i < 56; i++) {
+		hash = (hash ^ (hash >> 29) ^ i) * UINT64_C(0xbf58476d1ce4e5b9);
+		out[i] = "0123456789abcdef"[hash >> 60];
+	}
+	out[56] = '\0';
+}
+
+/* Without a zone, as Nova writes these two. */
+static void usage_json(struct buf *out, const struct server *s)
+{
+	char text[WALL_TEXT_BYTES];
+	if (s->launched.ms == 0) {
+		(void)buf_text(out, ", \"OS-SRV-USG:launched_at\": null, \"OS-SRV-USG:terminated_at\": null");
+		return;
+	}
+	size_t n = strlen(wall_format_micro(s->launched, text));
+	text[n > 0 && text[n - 1] == 'Z' ? n - 1 : n] = '\0';
+	(void)buf_printf(out, ", \"OS-SRV-USG:launched_at\": \"%s\", \"OS-SRV-USG:terminated_at\": null", text);
+}
+
+static void place_json(struct buf *out, const struct world *w, const struct server *s)
+{
+	char hash[57];
+	char zone[16] = "nova";
+	host_id(s, hash);
+	if (s->member != NULL && s->member->zone != NO_PLACE)
+		(void)snprintf(zone, sizeof(zone), "zone-%c", 'a' + s->member->zone);
+	(void)buf_printf(out, "\"hostId\": \"%s\", \"OS-EXT-AZ:availability_zone\": \"%s\", \"image\": ", hash, zone);
+	(void)buf_text(out, w->opts.with_volume_boot ? "\"\"" : "{\"id\": \"7d0c1b2a-3e4f-4a5b-8c6d-9e0f1a2b3c4d\"}");
+	usage_json(out, s);
+}
+
 static void render(struct buf *out, const struct world *w, const struct server *s, int microversion)
 {
 	(void)buf_printf(out, "{\"id\": \"%s\", \"name\": \"%s\", \"status\": \"%s\", ", s->id, s->name,
@@ -106,12 +146,10 @@ static void render(struct buf *out, const struct world *w, const struct server *
 	wall_json(out, "created", s->created);
 	(void)buf_text(out, ", ");
 	wall_json(out, "updated", s->updated);
-	(void)buf_printf(
-		out,
-		", \"tenant_id\": \"%s\", \"user_id\": \"%s\", \"hostId\": \"%.8s%.8s\", \"image\": "
-		"{\"id\": \"7d0c1b2a-3e4f-4a5b-8c6d-9e0f1a2b3c4d\"}, \"metadata\": {}, \"config_drive\": \"\", "
-		"\"key_name\": \"demo\", \"security_groups\": [{\"name\": \"k8s\"}]",
-		SIM_PROJECT_ID, SIM_USER_ID, SIM_PROJECT_ID, s->mac[9] < '8' ? "0a0a0a0a" : "1b1b1b1b");
+	(void)buf_printf(out, ", \"tenant_id\": \"%s\", \"user_id\": \"%s\", ", SIM_PROJECT_ID, SIM_USER_ID);
+	place_json(out, w, s);
+	(void)buf_text(out, ", \"metadata\": {}, \"config_drive\": \"\", \"key_name\": \"demo\", "
+			    "\"security_groups\": [{\"name\": \"k8s\"}]");
 	volumes_json(out, w, s);
 	version_json(out, s, microversion);
 	fault_json(out, s);

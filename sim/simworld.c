@@ -31,6 +31,10 @@ enum flag {
 	OPT_WORKER,
 	OPT_UUID,
 	OPT_NAME,
+	OPT_ZONES,
+	OPT_HOSTS,
+	OPT_NO_ETCD_VOLUME,
+	OPT_VOLUME_BOOT,
 	OPT_NO_HEAT,
 	OPT_NO_CINDER,
 	OPT_NO_MAGNUM,
@@ -58,6 +62,10 @@ static const struct option_help {
 	{ OPT_WORKER, "worker-word", "TEXT", "in place of the word node in these names: minion" },
 	{ OPT_UUID, "cluster-uuid", "UUID", "of the Magnum cluster" },
 	{ OPT_NAME, "cluster-name", "TEXT", "of the Magnum cluster" },
+	{ OPT_ZONES, "zones", "N", "zones that the nodes are in, in turn (default 0: none)" },
+	{ OPT_HOSTS, "hosts", "N", "compute hosts (default 0: each server has one of its own)" },
+	{ OPT_NO_ETCD_VOLUME, "no-etcd-volume", NULL, "a replaced master loses its etcd data" },
+	{ OPT_VOLUME_BOOT, "volume-boot", NULL, "the servers boot from volumes" },
 	{ OPT_NO_HEAT, "no-heat", NULL, "no Heat in the catalog" },
 	{ OPT_NO_CINDER, "no-cinder", NULL, "no Cinder in the catalog" },
 	{ OPT_NO_MAGNUM, "no-magnum", NULL, "no Magnum in the catalog" },
@@ -130,6 +138,50 @@ struct given {
 };
 
 /* One option a case. NOLINTNEXTLINE(readability-function-size) */
+/* Options that cannot be wrong. */
+static void take_plain(struct given *given, enum flag id, const char *value)
+{
+	struct world_opts *world = &given->opts.world;
+	switch ((int)id) {
+	case OPT_TOKEN:
+		given->opts.token = value;
+		break;
+	case OPT_PREFIX:
+		world->node_prefix = value;
+		break;
+	case OPT_WORKER:
+		world->worker_word = value;
+		break;
+	case OPT_UUID:
+		world->cluster_uuid = value;
+		break;
+	case OPT_NAME:
+		world->cluster_name = value;
+		break;
+	case OPT_NO_HEAT:
+		world->with_heat = false;
+		break;
+	case OPT_NO_CINDER:
+		world->with_cinder = false;
+		break;
+	case OPT_NO_MAGNUM:
+		world->with_magnum = false;
+		break;
+	case OPT_NO_WATCH_LIST:
+		given->opts.has_watch_list = false;
+		break;
+	case OPT_NO_KUBE:
+		given->opts.has_kube = false;
+		break;
+	case OPT_NO_ETCD_VOLUME:
+		world->with_etcd_volume = false;
+		break;
+	case OPT_VOLUME_BOOT:
+		world->with_volume_boot = true;
+		break;
+	}
+}
+
 static bool take(struct given *given, enum flag id, const char *name, const char *value, struct err *err)
 {
 	struct world_opts *world = &given->opts.world;
@@ -155,6 +207,10 @@ static bool take(struct given *given, enum flag id, const char *name, const char
 		return count(name, value, &world->workers, err);
 	case OPT_EXTRA:
 		return count(name, value, &world->extra_workers, err);
+	case OPT_ZONES:
+		return count(name, value, &world->zones, err);
+	case OPT_HOSTS:
+		return count(name, value, &world->hosts, err);
 	case OPT_PACE:
 		return number(name, value, 1000, &world->pace, err);
 	case OPT_GRACE:
@@ -162,34 +218,18 @@ static bool take(struct given *given, enum flag id, const char *name, const char
 	case OPT_HEARTBEAT:
 		return duration(name, value, &world->heartbeat_ms, err);
 	case OPT_TOKEN:
-		given->opts.token = value;
-		return true;
 	case OPT_PREFIX:
-		world->node_prefix = value;
-		return true;
 	case OPT_WORKER:
-		world->worker_word = value;
-		return true;
 	case OPT_UUID:
-		world->cluster_uuid = value;
-		return true;
 	case OPT_NAME:
-		world->cluster_name = value;
-		return true;
 	case OPT_NO_HEAT:
-		world->with_heat = false;
-		return true;
 	case OPT_NO_CINDER:
-		world->with_cinder = false;
-		return true;
 	case OPT_NO_MAGNUM:
-		world->with_magnum = false;
-		return true;
 	case OPT_NO_WATCH_LIST:
-		given->opts.has_watch_list = false;
-		return true;
 	case OPT_NO_KUBE:
-		given->opts.has_kube = false;
+	case OPT_NO_ETCD_VOLUME:
+	case OPT_VOLUME_BOOT:
+		take_plain(given, id, value);
 		return true;
 	case OPT_HELP:
 		given->wants_help = true;

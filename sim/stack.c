@@ -73,6 +73,8 @@ static struct member *member_new(struct world *w, struct now at, struct stack *s
 			      .stack = st,
 			      .is_master = is_master,
 			      .index = index,
+			      .zone = w->opts.zones > 0 ? (int)(index % (unsigned)w->opts.zones) : NO_PLACE,
+			      .root_status = "CREATE_COMPLETE",
 			      .status = "INIT_COMPLETE",
 			      .action_state = "CREATE_COMPLETE",
 			      .created = at.wall,
@@ -84,6 +86,7 @@ static struct member *member_new(struct world *w, struct now at, struct stack *s
 	}
 	st->members[st->members_count++] = m;
 	map_put(&w->members_by_name, m->name, m);
+	map_put(&w->members_by_address, m->address, m);
 	stack_changed(st);
 	return m;
 }
@@ -97,6 +100,11 @@ static void member_drop(struct world *w, struct member *m)
 	st->members_count--;
 	memmove(&st->members[i], &st->members[i + 1], (st->members_count - i) * sizeof(struct member *));
 	map_remove(&w->members_by_name, m->name);
+	map_remove(&w->members_by_address, m->address);
+	if (m->root != NULL)
+		volume_free(w, m->root);
+	if (m->etcd != NULL)
+		volume_free(w, m->etcd);
 	if (m->server != NULL)
 		m->server->member = NULL;
 	if (m->old != NULL)
@@ -157,9 +165,42 @@ static void work_ends(struct world *w, struct now at, struct member *m)
 	stack_changed(st);
 	if (m->is_doomed)
 		remove_begins(w, at, m);
-	else if (m->wants_again && m->is_marked && stack_is_busy(st))
+	else if (m->wants_again && (m->is_marked || m->is_root_marked) && stack_is_busy(st))
 		replace_begins(w, at, m);
 	m->wants_again = false;
+}
+
+/* The volumes that are the stack's: the root volume is made anew when it was marked, else moved with all that is on it;
+ * etcd's is moved. */
+static void move_volumes(struct world *w, struct member *m)
+{
+	const struct server *old = m->old;
+	bool keeps_root = m->root != NULL && !m->is_root_marked;
+	if (keeps_root) {
+		volume_move(w, m->root, m->server);
+		/* What is broken on the disk stays so. */
+		bool is_broken = old != NULL && old->cure == CURE_REPLACE &&
+				 (old->ail == AIL_KUBELET || old->ail == AIL_NOT_READY || old->ail == AIL_SILENT_BOOT);
+		if (is_broken && m->server->ail == AIL_NONE) {
+			m->server->ail = old->ail;
+			m->server->cure = CURE_REPLACE;
+		}
+		if (old != NULL && old->is_api_dead && old->api_cure == CURE_REPLACE) {
+			m->server->is_api_dead = true;
+			m->server->api_cure = CURE_REPLACE;
+		}
+	} else if (w->opts.with_volume_boot) {
+		if (m->root != NULL)
+			volume_free(w, m->root);
+		m->root = volume_new(w, m->server, USE_ROOT);
+		m->root->member = m;
+	}
+	m->is_root_marked = false;
+	m->root_status = "CREATE_COMPLETE";
+	if (m->etcd != NULL)
+		volume_move(w, m->etcd, m->server);
+	else if (m->is_master && !keeps_root)
+		m->has_etcd_data = false;
 }
 
 /* The new server takes over the port: from here on the old one has no address. */
@@ -175,6 +216,7 @@ static void build_server(struct world *w, struct now at, struct member *m)
 		server_touch(m->old, at);
 	}
 	m->server = server_new(w, at, m);
+	move_volumes(w, m);
 	(void)TEXT_COPY(m->physical_id, m->server->id);
 	m->has_failed = false;
 	m->is_marked = false;
@@ -329,11 +371,11 @@ void stack_update(struct world *w, struct now at, struct stack *st)
 static void work_member(struct world *w, struct now at, struct member *m)
 {
 	if (m->work != WORK_NONE) {
-		m->wants_again = m->is_marked;
+		m->wants_again = m->is_marked || m->is_root_marked;
 		return;
 	}
 	bool is_broken = m->has_failed && (m->server == NULL || m->server->vm == VM_ERROR);
-	if (m->is_marked || is_broken) {
+	if (m->is_marked || m->is_root_marked || is_broken) {
 		replace_begins(w, at, m);
 	} else if (m->has_failed) {
 		work_begins(m, WORK_SIGNAL);
@@ -402,6 +444,12 @@ static void pass_ends(struct world *w, struct now at, struct stack *st)
 	stack_status(st, at, "UPDATE_COMPLETE", "Stack UPDATE completed successfully");
 }
 
+void stack_release(struct world *w, struct now at, struct stack *st)
+{
+	st->hold_until = at.mono;
+	due_push(&w->due, at.mono.ms, EV_PASS_ENDS, st, st->pass);
+}
+
 static void pass_times_out(struct world *w, struct now at, struct stack *st)
 {
 	if (!stack_is_busy(st))
@@ -467,6 +515,17 @@ static void settled_member(struct world *w, struct now created, struct stack *st
 	(void)TEXT_COPY(m->physical_id, s->id);
 	(void)TEXT_COPY(s->address, m->address);
 	make_uuid(&w->ids, s->boot_id);
+	host_settle(w, s, is_master ? (int)index : (int)index + w->opts.masters);
+	if (w->opts.with_volume_boot) {
+		m->root = volume_new(w, s, USE_ROOT);
+		m->root->member = m;
+	}
+	if (is_master && w->opts.with_etcd_volume) {
+		m->etcd = volume_new(w, s, USE_ETCD);
+		m->etcd->member = m;
+	}
+	m->has_etcd_data = is_master;
+	s->launched.ms = created.wall.ms + MINUTE;
 	s->vm = VM_ACTIVE;
 	s->is_running = true;
 	s->is_booted = true;

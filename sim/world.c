@@ -108,9 +108,24 @@ static void server_event(struct world *w, struct now at, const struct event *eve
 		if (event->epoch == s->ail_epoch)
 			guest_flip(w, at, s);
 		break;
+	case EV_API_CURE:
+		if (event->epoch == s->api_epoch)
+			s->is_api_dead = false;
+		plane_look(w, at);
+		break;
 	default:
 		assert(false);
 	}
+}
+
+/* What etcd had on it is not at hand any more, and its member does not join again with it. */
+static void volume_detached_by_hand(struct world *w, struct now at, struct volume *v)
+{
+	struct member *m = v->member;
+	if (m != NULL && v == m->etcd)
+		m->has_etcd_data = false;
+	volume_detached(w, v);
+	plane_look(w, at);
 }
 
 static void happen(struct world *w, struct now at, const struct event *event)
@@ -121,11 +136,12 @@ static void happen(struct world *w, struct now at, const struct event *event)
 	case EV_BEAT:
 	case EV_SELF_CURE:
 	case EV_FLIP:
+	case EV_API_CURE:
 		server_event(w, at, event);
 		break;
 	case EV_VOLUME:
 		if (event->epoch == ((struct volume *)event->what)->epoch)
-			volume_detached(event->what);
+			volume_detached_by_hand(w, at, event->what);
 		break;
 	case EV_MEMBER:
 		if (event->epoch == ((struct member *)event->what)->epoch)
@@ -145,6 +161,9 @@ static void happen(struct world *w, struct now at, const struct event *event)
 		break;
 	case EV_SYNC:
 		magnum_sync(w, at);
+		break;
+	case EV_JOB:
+		job_event(w, at, event->what);
 		break;
 	}
 }
@@ -443,7 +462,7 @@ void world_http(struct world *w, struct now now, const struct sim_request *req, 
 		return;
 	if (service != NULL)
 		call_service(w, w->now, req, service, out);
-	else
+	else if (!plane_answers(w, req, out))
 		sim_kube_http(w->kube, w->now, req, out);
 	trouble_after(w, id, out);
 }
@@ -467,6 +486,7 @@ struct world_opts world_defaults(void)
 				    .with_heat = true,
 				    .with_cinder = true,
 				    .with_magnum = true,
+				    .with_etcd_volume = true,
 				    .pace = 1.0,
 				    .grace_ms = 40 * SEC,
 				    .heartbeat_ms = 5 * MINUTE };
@@ -504,6 +524,10 @@ static void take_opts(struct world *w, const struct world_opts *opts)
 		w->opts.grace_ms = defaults.grace_ms;
 	if (w->opts.heartbeat_ms <= 0)
 		w->opts.heartbeat_ms = defaults.heartbeat_ms;
+	if (w->opts.zones > ZONES_MAX)
+		w->opts.zones = ZONES_MAX;
+	if (w->opts.hosts > HOSTS_MAX)
+		w->opts.hosts = HOSTS_MAX;
 	struct cluster *cluster = &w->cluster;
 	(void)TEXT_COPY(cluster->id, opts->cluster_uuid != NULL ? opts->cluster_uuid : defaults.cluster_uuid);
 	(void)TEXT_COPY(cluster->name, opts->cluster_name != NULL ? opts->cluster_name : defaults.cluster_name);
@@ -552,6 +576,7 @@ struct world *world_new(const struct world_opts *opts, struct now now)
 		stack_init(w, created, &w->extra, name, 0, w->opts.extra_workers);
 	}
 	magnum_init(w, created);
+	w->is_made = true;
 	return w;
 }
 
@@ -572,6 +597,7 @@ void world_free(struct world *w)
 	if (w == NULL)
 		return;
 	drop_servers(w);
+	jobs_done(w);
 	stack_done(&w->stack);
 	stack_done(&w->extra);
 	magnum_done(w);
@@ -582,6 +608,8 @@ void world_free(struct world *w)
 	due_done(&w->due);
 	map_done(&w->servers_by_id);
 	map_done(&w->members_by_name);
+	map_done(&w->members_by_address);
+	free(w->hosts_down);
 	tokens_done(w);
 	sim_kube_free(w->kube);
 	buf_done(&w->scratch);
@@ -595,12 +623,24 @@ struct sim_kube *world_kube(struct world *w)
 	return w->kube;
 }
 
-static void show(const struct server *s, struct sim_server *out)
+static void show(const struct world *w, const struct server *s, struct sim_server *out)
 {
-	*out = (struct sim_server){ .is_master = s->is_master,
-				    .is_running = s->is_running,
-				    .is_kubelet_alive = s->is_talking,
-				    .healthy_since = s->healthy_since };
+	int zone = s->member != NULL ? s->member->zone : NO_PLACE;
+	bool is_zone_cut = zone != NO_PLACE && w->is_zone_cut[zone];
+	out->is_master = s->is_master;
+	out->is_running = s->is_running;
+	out->is_kubelet_alive = s->is_talking;
+	out->healthy_since = s->healthy_since;
+	out->zone = zone;
+	out->host = s->host;
+	out->is_host_up = !host_is_down(w, s->host);
+	out->is_api_cut = s->is_cut || is_zone_cut;
+	out->is_stopped_by_person = s->is_stopped_by_person;
+	out->is_others = s->is_others;
+	out->others_since = s->others_since;
+	out->others_until = s->others_until;
+	out->is_endpoint_well = s->is_master && endpoint_is_well(w, s);
+	out->is_etcd_well = s->is_master && etcd_is_well(w, s);
 	(void)TEXT_COPY(out->id, s->id);
 	(void)TEXT_COPY(out->name, s->name);
 	(void)TEXT_COPY(out->status, server_status(s));
@@ -617,7 +657,7 @@ size_t world_servers_count(const struct world *w)
 void world_server(const struct world *w, size_t i, struct sim_server *out)
 {
 	assert(i < w->servers_count);
-	show(w->servers[i], out);
+	show(w, w->servers[i], out);
 }
 
 bool world_server_of_node(const struct world *w, const char *node, struct sim_server *out)
@@ -625,7 +665,7 @@ bool world_server_of_node(const struct world *w, const char *node, struct sim_se
 	const struct member *m = map_get(&w->members_by_name, node);
 	if (m == NULL || m->server == NULL)
 		return false;
-	show(m->server, out);
+	show(w, m->server, out);
 	return true;
 }
 

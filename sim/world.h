@@ -5,6 +5,8 @@
  *   machine.c server_json.c   servers, what runs on them (kubelets), and how Nova shows them
  *   stack.c   the stacks that own the servers: what an update does to them
  *   faults.c  everything that goes wrong, troubles of the services
+ *   others.c  what other people and programs do: autoscaler, another healer, upgrades
+ *   etcd.c probe.c   the control plane on the masters, and who looks at a node's ports
  *   keystone.c nova.c heat.c magnum.c cinder.c   the cloud's services, as facts/openstack-api.md measured the real ones
  *   kube.c    the Kubernetes API server, node-lifecycle controller (sim/kube.h)
  *   serve.c   the same over loopback HTTPS, in real time
@@ -43,6 +45,7 @@ struct sim_response {
 	struct buf body;
 	uint64_t stream;  /* not 0: status and headers go out now, bytes follow by world_opts.stream_bytes */
 	int64_t delay_ms; /* how long the service took */
+	bool is_refused;  /* of a probe: the connection was refused */
 	bool is_lost;     /* the answer never comes; status 0: the request never arrived either */
 	bool is_cut;      /* the connection ends in the middle of the body (which is truncated here already) */
 };
@@ -73,7 +76,8 @@ void world_stream_closed(struct world *, uint64_t stream); /* the client went aw
 	X(ACT_UNCORDON, "uncordon")                                                                                    \
 	X(ACT_DELETE_NODE, "delete-node")                                                                              \
 	X(ACT_DELETE_SERVER, "delete-server")                                                                          \
-	X(ACT_REBUILD, "rebuild")
+	X(ACT_REBUILD, "rebuild")                                                                                      \
+	X(ACT_ANNOTATE, "annotate")
 #define AS_ACT(id, name) id,
 enum sim_act_kind { SIM_ACTS(AS_ACT) };
 const char *sim_act_name(enum sim_act_kind);
@@ -99,9 +103,13 @@ struct world_opts {
 				     PREFIX-node-0 ... */
 	const char *worker_word;  /* "node"; older Magnums said "minion" */
 	bool with_heat, with_cinder, with_magnum; /* services in the catalog */
-	double pace;          /* how long the cloud takes for everything, 1.0 = as measured (sim/serve: scaled down) */
-	int64_t grace_ms;     /* node-monitor-grace-period, default 40 s */
-	int64_t heartbeat_ms; /* a healthy kubelet's status write, default 5 min */
+	double pace;           /* how long the cloud takes for everything, 1.0 = as measured (sim/serve: scaled down) */
+	int64_t grace_ms;      /* node-monitor-grace-period, default 40 s */
+	int64_t heartbeat_ms;  /* a healthy kubelet's status write, default 5 min */
+	int zones;             /* 0: nodes have no label of a zone; else zone-a, zone-b, ... in turn */
+	int hosts;             /* compute hosts that the servers are spread over; 0: each has one of its own */
+	bool with_etcd_volume; /* label etcd_volume_size=10: a replaced master comes back with its etcd data */
+	bool with_volume_boot; /* the servers boot from volumes that are resources of the stack (kube_node_volume) */
 	void *ctx;
 	void (*on_act)(void *ctx, const struct sim_act *);
 	void (*stream_bytes)(void *ctx, uint64_t stream, struct str bytes);
@@ -151,6 +159,14 @@ struct sim_server {
 	bool is_running;           /* the guest runs */
 	bool is_kubelet_alive;     /* ... and its kubelet heartbeats */
 	struct mono healthy_since; /* 0 while it is not */
+	int zone, host;            /* -1: none */
+	bool is_host_up;
+	bool is_api_cut;                        /* its kubelet does not reach the API server */
+	bool is_stopped_by_person;              /* and nobody has started it since */
+	bool is_others;                         /* the autoscaler, another healer, an upgrade is at work on it */
+	struct mono others_since, others_until; /* that work's begin, and end (0: it goes on) */
+	bool is_endpoint_well;                  /* masters: its API server answers 200 */
+	bool is_etcd_well;                      /* masters: its etcd member lives and has its data */
 };
 size_t world_servers_count(const struct world *);
 void world_server(const struct world *, size_t i, struct sim_server *out);                 /* in order of creation */
@@ -188,6 +204,50 @@ bool world_cordon(struct world *, struct now, const char *node, bool cordoned);
 void world_set_healing_label(struct world *, bool enabled);
 /* Another update of the cluster by its owner: stack and cluster are busy for so long. */
 void world_owner_updates(struct world *, struct now, int64_t for_ms);
+/* ---- more of what goes wrong, and of what others do (law L7, L11) ----
+ * Zones and hosts by number, as in world_opts. All of them are undone by the second call or by time. */
+/* The compute host dies: its guests are silent; Nova accepts reboots and stops, and nothing happens (task_state stays).
+ * Up again: the guests that were running are started. */
+void world_host_down(struct world *, struct now, int host, bool down);
+/* The node's kubelet does not reach the API server (the guest lives; probes of it fail as well when `for_probes`). */
+bool world_cut_node(struct world *, struct now, const char *node, bool cut, bool for_probes);
+void world_cut_zone(struct world *, struct now, int zone, bool cut);
+/* The API server process on a master dies while its kubelet lives: its Endpoint fails, the Node stays Ready. */
+bool world_break_endpoint(struct world *, struct now, const char *node, enum sim_cure cure, int64_t self_ms);
+/* The next COUNT boots take so much longer. */
+void world_slow_boots(struct world *, int count, int64_t extra_ms);
+/* The autoscaler wants the node away: the taint at once, then (a minute or two) resize with nodes_to_remove, and the
+ * Node is deleted. False: it may not (the last worker, a master, the cluster is busy). */
+bool world_autoscaler_removes(struct world *, struct now, const char *node);
+/* Another healer works on the node for a while: taint medik8s.io/remediation, a hard reboot by its own user, taint
+ * away. */
+bool world_other_healer(struct world *, struct now, const char *node);
+/* A rolling upgrade of the workers by the cluster's owner: UPDATE_IN_PROGRESS; each node in turn is cordoned, rebooted,
+ * uncordoned. */
+void world_upgrade(struct world *, struct now);
+/* A person pauses healing: pauses.json of the state ConfigMap (made when it is not there); text "" takes it away. */
+void world_write_pauses(struct world *, struct now, const char *json);
+/* A person annotates the Node; value NULL: takes it away. */
+bool world_annotate(struct world *, struct now, const char *node, const char *key, const char *value);
+/* A person starts the server of NODE again, or migrates it live (status MIGRATING for half a minute). */
+bool world_person_starts(struct world *, struct now, const char *node);
+bool world_person_migrates(struct world *, struct now, const char *node);
+
+/* etcd runs on the masters: a member lives while its server's guest does, its data survives, and it is not cut off for
+ * probes, too (a cut zone or kubelet does not part it from the other members). Without a quorum the API
+ * server answers nothing but errors. A master replaced without a volume for etcd comes back as a member that never
+ * joins. */
+struct sim_etcd {
+	int members, healthy; /* healthy ones */
+	bool has_quorum;
+};
+void world_etcd(const struct world *, struct sim_etcd *out);
+
+/* A probe of a node's address from inside the cluster. port 6443 of a master: its API server (/healthz, /livez,
+ * /readyz[?verbose]); port 10250: the kubelet. path NULL: only connect. Fills *out: status 0 with is_refused (the host
+ * lives) or is_lost (silence). False: no server has that address: silence. */
+bool world_probe(struct world *, struct now, const char *address, int port, const char *path, struct sim_response *out);
+
 void world_revoke_tokens(struct world *); /* every token issued so far is refused from now on */
 void world_drop_watches(struct world *, bool is_clean);
 void world_compact(struct world *); /* the watch history is gone: 410 for every older resourceVersion */

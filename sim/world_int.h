@@ -35,6 +35,8 @@ enum event_kind {
 	EV_CREATED,      /* the cluster's creation is over (world_creates) */
 	EV_RESIZE,       /* Magnum's conductor takes up a resize */
 	EV_SYNC,         /* Magnum looks at its stacks */
+	EV_API_CURE,     /* a dead API server process is started again */
+	EV_JOB,          /* the next step of what somebody else does */
 };
 
 /* ---- servers ---- */
@@ -51,7 +53,7 @@ enum vm {
 	VM_SHELVED,
 	VM_DELETED
 };
-enum op { OP_NONE, OP_BUILD, OP_SOFT, OP_HARD, OP_STOP, OP_START, OP_REBUILD, OP_DELETE };
+enum op { OP_NONE, OP_BUILD, OP_SOFT, OP_HARD, OP_STOP, OP_START, OP_REBUILD, OP_DELETE, OP_MIGRATE };
 enum ail { AIL_NONE, AIL_KUBELET, AIL_NOT_READY, AIL_SILENT_BOOT, AIL_BAD_BOOTSTRAP, AIL_NO_HOST };
 /* What a (re)start cures: more than what is below it. */
 enum dose { DOSE_NONE, DOSE_SOFT, DOSE_HARD, DOSE_NEW };
@@ -73,15 +75,19 @@ struct server {
 	enum vm vm;
 	const char *task; /* "" = null */
 	const char *fault;
-	struct wall created, updated, faulted;
+	struct wall created, launched, updated, faulted;
 	struct mono healthy_since;
 	bool is_locked;
+	bool is_stopped_by_person;
+	int host; /* NO_PLACE: not placed */
 
 	enum op op;
 	unsigned op_step;
 	uint32_t op_epoch;
+	bool is_op_hung; /* accepted, but its host is down */
 
-	bool is_running; /* the guest has power */
+	bool is_running;  /* the guest has power */
+	bool was_running; /* ... until its host went down */
 	bool is_booted;
 	bool is_talking;    /* the kubelet reaches the API */
 	bool is_introduced; /* ... and has since this boot */
@@ -93,6 +99,14 @@ struct server {
 	bool is_hung; /* the guest does not answer ACPI either */
 	bool flips, is_flipped;
 	uint32_t ail_epoch;
+	bool is_cut;      /* does not reach the API server (its zone may not either) */
+	bool is_all_cut;  /* nobody reaches it */
+	bool is_api_dead; /* a master's API server process */
+	enum sim_cure api_cure;
+	uint32_t api_epoch;
+
+	bool is_others; /* somebody else is at work on it */
+	struct mono others_since, others_until;
 
 	struct action actions[ACTIONS_MAX]; /* a ring; actions_count - 1 is the newest */
 	size_t actions_count;
@@ -101,8 +115,12 @@ struct server {
 	int json_variant;
 };
 
+enum use { USE_DATA, USE_ROOT, USE_ETCD };
 struct volume {
 	struct thing thing;
+	enum use use;
+	struct member *member; /* whose resource it is; NULL: nobody's */
+	bool is_left_over;     /* deleted as soon as it is detached */
 	char id[ID_BYTES], attachment_id[ID_BYTES], device[16];
 	struct server *server; /* NULL: available */
 	bool is_detaching;
@@ -131,11 +149,16 @@ struct member {
 	struct wall created, updated;
 	enum work work;
 	uint32_t epoch;
-	bool is_marked;     /* CHECK_FAILED: replaced by the next update */
-	bool has_failed;    /* its deployment failed: the next update tries again */
-	bool has_signalled; /* the new server's deployment is done */
-	bool wants_again;   /* marked again while at work, and a later update has seen it */
-	bool is_doomed;     /* to be removed once its work is over */
+	int zone;                   /* NO_PLACE: none */
+	struct volume *root, *etcd; /* resources of its stack; NULL: none */
+	const char *root_status;
+	bool has_etcd_data;  /* masters: their member of etcd can join */
+	bool is_root_marked; /* the root volume is CHECK_FAILED: it is replaced, too */
+	bool is_marked;      /* CHECK_FAILED: replaced by the next update */
+	bool has_failed;     /* its deployment failed: the next update tries again */
+	bool has_signalled;  /* the new server's deployment is done */
+	bool wants_again;    /* marked again while at work, and a later update has seen it */
+	bool is_doomed;      /* to be removed once its work is over */
 };
 
 struct stack {
@@ -157,6 +180,7 @@ struct stack {
 	uint64_t version; /* counts changes, for the cached answers */
 	struct stack_cache {
 		uint64_t version;
+		char query[128]; /* what it answers */
 		struct buf body;
 	} servers_cache, summary_cache;
 };
@@ -208,6 +232,28 @@ struct token {
 	bool is_reader, is_unscoped, is_appcred, is_trust;
 };
 
+/* ---- others ---- */
+
+enum job_kind { JOB_AUTOSCALER, JOB_HEALER, JOB_UPGRADE };
+struct job {
+	struct thing thing;
+	enum job_kind kind;
+	char node[NAME_BYTES], server[ID_BYTES];
+	unsigned step, tries;
+	unsigned next_index; /* of an upgrade: workers below it are done */
+	bool has_cordoned;
+};
+#define JOBS_MAX 64
+#define SIM_PERSON_ID "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+#define SIM_OTHER_HEALER_ID "b1c2d3e4f5061728394a5b6c7d8e9f00"
+
+/* How the control plane is. */
+enum plane { PLANE_WELL, PLANE_NO_QUORUM, PLANE_DEAD /* no API server runs */ };
+
+#define NO_PLACE (-1)
+#define ZONES_MAX 26
+#define HOSTS_MAX 4096 /* that may be down at a time */
+
 /* ---- the world ---- */
 
 struct world {
@@ -233,6 +279,18 @@ struct world {
 	struct cluster cluster;
 	struct token *tokens;
 	size_t tokens_count, tokens_room;
+
+	struct map members_by_address;
+	bool is_zone_cut[ZONES_MAX];
+	int hosts_made; /* when each server has one of its own */
+	int *hosts_down;
+	size_t hosts_down_count;
+	enum plane plane;
+	bool is_made; /* the beginning is over: from now on the masters decide how the control plane is */
+	struct job *jobs[JOBS_MAX];
+	size_t jobs_count;
+	int slow_boots;
+	int64_t slow_boot_ms;
 
 	int bad_boots; /* that many new servers will not boot */
 	bool is_boot_chosen;
@@ -268,8 +326,31 @@ void guest_beat(struct world *, struct now, struct server *);
 void guest_flip(struct world *, struct now, struct server *);
 void guest_cured(struct world *, struct now, struct server *);
 struct volume *volume_find(const struct world *, const char *id);
-void volume_forget(struct world *);
-void volume_detached(struct volume *);
+struct volume *volume_new(struct world *, struct server *, enum use); /* attached */
+void volume_move(struct world *, struct volume *, struct server *);   /* from where it is, to another server */
+void volume_free(struct world *, struct volume *);                    /* detached first, if need be */
+void volume_detached(struct world *, struct volume *);
+bool host_is_down(const struct world *, int host);
+void host_event(struct world *, struct now, int host, bool down);
+void host_move(struct world *, struct server *);                    /* to another one that is up */
+void host_settle(struct world *, struct server *, int nth);         /* at the beginning: in turn */
+bool guest_lives(const struct server *);                            /* its programs run */
+bool guest_is_reached(const struct world *, const struct server *); /* ... over the network */
+void server_others(struct server *, struct now, bool is_others);
+void guest_speak(struct world *, struct now, struct server *); /* once more */
+
+/* etcd.c */
+bool etcd_is_well(const struct world *, const struct server *);
+bool endpoint_is_well(const struct world *, const struct server *);
+void plane_look(struct world *, struct now); /* after a change of a master */
+/* Answers for the Kubernetes API what it says of its health, and all while it is not well. */
+bool plane_answers(struct world *, const struct sim_request *, struct sim_response *);
+/* path of the probed API server; is_etcd_well: what it sees of etcd */
+void plane_health(const char *path, bool is_etcd_well, struct sim_response *);
+
+/* others.c */
+void job_event(struct world *, struct now, struct job *);
+void jobs_done(struct world *);
 
 /* server_json.c */
 const char *server_vm_state(const struct server *);
@@ -282,8 +363,9 @@ void stack_done(struct stack *);
 void stack_changed(struct stack *);
 bool stack_is_busy(const struct stack *);
 void stack_event(struct world *, struct now, struct stack *, const struct event *);
-void stack_update(struct world *, struct now, struct stack *); /* accepted; starts a moment later */
-void stack_pass(struct world *, struct now, struct stack *);   /* starts now */
+void stack_update(struct world *, struct now, struct stack *);  /* accepted; starts a moment later */
+void stack_pass(struct world *, struct now, struct stack *);    /* starts now */
+void stack_release(struct world *, struct now, struct stack *); /* its hold ends now */
 void member_event(struct world *, struct now, struct member *);
 void member_signals(struct world *, struct now, struct member *, bool is_good);
 void member_built(struct now, struct member *); /* ACTIVE: the resource is complete, its deployment not yet */
@@ -298,6 +380,9 @@ void stack_magnum_resize(struct world *, struct now, struct resize *);
 void magnum_sync(struct world *, struct now);
 void magnum_busy(struct world *, struct now, struct stack *, const char *status);
 void magnum_changed(struct world *);
+struct group *worker_group_of(struct world *, const struct stack *); /* of the workers of this stack */
+void conductor_resize(struct world *, struct now, struct group *, unsigned node_count, const char *const *remove,
+		      size_t remove_count);
 
 /* faults.c: true when the trouble has answered the request */
 bool trouble_before(struct world *, enum sim_service, struct sim_response *);

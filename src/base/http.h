@@ -41,12 +41,22 @@ struct http_request {
 	int64_t silence_ms;         /* a stream that says nothing for so long is dead; 0: this is not a stream */
 	size_t answer_bytes_max;    /* body larger than that: ERR_LIMIT. For a stream: unlimited, bytes are handed on */
 	bool is_once; /* must not be repeated: on a fresh connection (libcurl resends on a reused one that died) */
+	/* Connect there ("10.0.0.5:6443", "[fd00::5]:6443"), whatever the URL says; names are verified as if it were
+	 * the URL's host. NULL: to the URL's host. */
+	const char *connect_to;
+	bool is_connect_only; /* only see whether the port can be connected to (TCP, also with https; directly): status
+			       * 200, or 0 and why; the connection is closed again */
+	bool is_fresh;        /* on a connection of its own, closed afterwards, never through a proxy: for probes */
 };
 
 #define HTTP_HEADERS_BYTES_MAX 16384 /* all header lines of one answer */
 
 /* What came of a request. status 0: no (complete) answer came, and `why` says so: then the act may or may not have
- * happened. Redirects are never followed (Heat answers 302 to a PATCH: the method must be kept); read "Location". */
+ * happened. Redirects are never followed (Heat answers 302 to a PATCH: the method must be kept); read "Location".
+ *
+ * why.code then: ERR_TIMEOUT, no whole answer in time; ERR_REFUSED, nobody listens there (or the proxy does not);
+ * ERR_AUTH, TLS: the other side's certificate or name is not trusted, or our own CA or certificate cannot be used, and
+ * nothing was sent; ERR_INPUT, it cannot be sent at all; ERR_LIMIT, more came than is taken; ERR_NETWORK, all else. */
 struct http_answer {
 	int status;
 	struct err why;

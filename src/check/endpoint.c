@@ -1,15 +1,41 @@
-/* Endpoint: an HTTP request to the node itself. The configuration is accepted; probing is not part of this version, so
- * the finding is unknown, and unknown is never unhealthy. The daemon says so once at its start. */
-#include "check/check.h"
+/* Endpoint: HTTP(S) requests to the node's own address; each configured path must answer with one of ok-codes. With a
+ * ca-file the certificate is verified, for server-name or else for the address; without one nothing is verified, as in
+ * the Go program: whoever can answer in the node's place can make it look well, or bad. */
+#include <string.h>
 
-static enum health judge(const struct conf_check *conf, const struct node *node, struct wall now, struct finding *out)
+#include "check/check.h"
+#include "check/reading.h"
+
+static const int ok_codes[] = { 200 };
+
+static bool ask(const struct conf_check *conf, const struct probe_ask *ask, struct arena *arena,
+		struct http_request *out, struct finding *finding)
 {
-	(void)conf;
-	(void)node;
-	(void)now;
-	if (out != NULL)
-		*out = (struct finding){ .health = HEALTH_UNKNOWN, .why = "endpoints are not probed by this version" };
-	return HEALTH_UNKNOWN;
+	const char *token = conf->token != NULL && conf->token[0] != '\0' ? conf->token : ask->token;
+	if (conf->is_token_required && (token == NULL || token[0] == '\0')) {
+		(void)TEXT_COPY(finding->why, "the service account's token cannot be read"); /* it fits */
+		return false;
+	}
+	reading_request(conf, conf->protocol != NULL ? conf->protocol : "HTTPS",
+			reading_path(conf, ask->path, "/healthz", arena), ask, arena, out);
+	if (conf->is_token_required) {
+		struct http_header *header = arena_new(arena, struct http_header);
+		*header = (struct http_header){ "Authorization", arena_printf(arena, "Bearer %s", token) };
+		out->headers = header;
+		out->headers_count = 1;
+	}
+	return true;
 }
 
-const struct check_ops check_endpoint = { .type = "Endpoint", .judge = judge };
+static void hear(const struct conf_check *conf, size_t path, const struct http_answer *answer, struct finding *out)
+{
+	if (answer->status == 0)
+		reading_failure(conf, &answer->why, out);
+	else
+		reading_status(conf, reading_path(conf, path, "/healthz", NULL), answer, ok_codes, COUNT(ok_codes),
+			       out);
+}
+
+const struct check_ops check_endpoint = {
+	.type = "Endpoint", .judge = reading_judge, .ask = ask, .hear = hear, .has_paths = true
+};

@@ -23,9 +23,11 @@ static bool is_bad(const struct conf_check *conf, const struct condition *condit
 	return !has(conf->ok_values, conf->ok_values_count, value);
 }
 
-static enum health judge(const struct conf_check *conf, const struct node *node, struct wall now, struct finding *out)
+static enum health judge(const struct conf_check *conf, size_t check, const struct check_facts *facts,
+			 const struct node *node, struct finding *out)
 {
-	(void)now;
+	(void)check;
+	(void)facts;
 	enum health health = HEALTH_UNKNOWN;
 	const struct condition *worst = NULL;
 	for (size_t i = 0; i < conf->types_count; i++) {

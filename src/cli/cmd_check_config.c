@@ -14,11 +14,27 @@ struct config *cli_config(const char *path)
 		struct buf line;
 		buf_init(&line, 8192);
 		conf_problem_print(&problems.list[i], path, &line);
-		(void)fprintf(stderr, "%s\n", buf_cstr(&line));
+		(void)fputs(buf_cstr(&line), stderr);
 		buf_done(&line);
 	}
 	conf_problems_done(&problems);
 	return config;
+}
+
+/* Beside the answer, not in it: what the probes believe, which nobody should have to guess. */
+static void tell_verified(const struct config *config, const char *path)
+{
+	for (enum role role = ROLE_MASTER; role <= ROLE_WORKER; role++) {
+		for (size_t i = 0; i < config->checks_count[role]; i++) {
+			const struct conf_check *check = &config->checks[role][i];
+			struct buf text;
+			buf_init(&text, (size_t)3 * CONF_TEXT_BYTES_MAX);
+			if (conf_check_verifies(check, &text))
+				(void)fprintf(stderr, "%s:%u: note: %s check of the %ss: %s\n", path, check->line,
+					      check->type, role_name(role), buf_cstr(&text));
+			buf_done(&text);
+		}
+	}
 }
 
 static int check_config(const struct cli_flags *flags)
@@ -30,10 +46,12 @@ static int check_config(const struct cli_flags *flags)
 	struct err err = { 0 };
 	bool is_good = !config->openstack.uses_clouds || conf_clouds(&config->openstack, file_port_real(), &err);
 	struct session *session = is_good ? session_new(&config->openstack, &err) : NULL;
-	if (session == NULL)
+	if (session == NULL) {
 		(void)fprintf(stderr, "%s: %s\n", path, err.text);
-	else
+	} else {
+		tell_verified(config, path);
 		(void)printf("%s: ok\n", path);
+	}
 	is_good = session != NULL;
 	session_free(session);
 	conf_free(config);

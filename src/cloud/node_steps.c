@@ -10,7 +10,9 @@
 #define FIELD_MANAGER "?fieldManager=magnum-auto-healer"
 #define BODY_BYTES_MAX 2048
 /* A node that has been Ready since long before the repair began was known to be (a view that could start a repair is at
- * most minutes old): the repair has another reason, such as another condition. */
+ * most minutes old): the repair has another reason, such as another condition. So it has when the node was Ready in the
+ * view that the repair began with (facts.was_ready): a master whose API server is dead may have come back Ready from
+ * the last reboot a minute ago, and is not healthy for that. */
 #define READY_IS_NEWS_MS (10 * MINUTE)
 
 void ask_memory(const struct op *op, struct arena *arena, struct ask *out)
@@ -32,6 +34,12 @@ enum verdict hear_nothing(struct op *op, const struct answer *answer)
 	(void)op;
 	(void)answer;
 	return V_NEXT;
+}
+
+/* Is the op about a server that never joined? Then it carries the server's id in place of a Node's. */
+static bool is_of_phantom(const struct op *op)
+{
+	return op->facts.node_uid[0] != '\0' && strcmp(op->facts.node_uid, op->facts.server) == 0;
 }
 
 /* ---- requests -------------------------------------------------------------------------------------------------- */
@@ -93,6 +101,11 @@ void ask_uncordon(const struct op *op, struct arena *arena, struct ask *out)
 void ask_forget_node(const struct op *op, struct arena *arena, struct ask *out)
 {
 	struct buf b;
+	if (op->facts.node_uid[0] == '\0' || is_of_phantom(op)) {
+		out->kind = ASK_NOTHING; /* never without the precondition; and where there is no Node there is none to
+					    delete */
+		return;
+	}
 	buf_init(&b, BODY_BYTES_MAX);
 	(void)(buf_text(&b, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":") &&
 	       buf_json(&b, op->facts.node_uid) && buf_text(&b, "}}"));
@@ -106,6 +119,19 @@ void ask_live(const struct op *op, struct arena *arena, struct ask *out)
 
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
+static enum verdict is_another(struct op *op)
+{
+	if (is_of_phantom(op))
+		return op_fail(op, "the server has joined meanwhile: there is a Node %s", op->facts.node);
+	return op_fail(op, "the Node %s is another one by now", op->facts.node);
+}
+
+static bool is_ready(const struct node *node)
+{
+	const struct condition *condition = node_condition(node, "Ready");
+	return condition != NULL && condition->status == STATUS_TRUE;
+}
+
 enum verdict hear_look_node(struct op *op, const struct answer *answer)
 {
 	const struct node *node = answer->node;
@@ -116,9 +142,12 @@ enum verdict hear_look_node(struct op *op, const struct answer *answer)
 	if (node == NULL)
 		return op_fail(op, "the Node %s does not exist any more", op->facts.node);
 	if (op->facts.node_uid[0] != '\0' && strcmp(node->uid, op->facts.node_uid) != 0)
-		return op_fail(op, "the Node %s is another one by now", op->facts.node);
+		return is_another(op);
 	if (node->deleted.ms != 0)
-		return op_fail(op, "the Node %s is being deleted", op->facts.node);
+		return op_leave(op, "the Node %s is being deleted", op->facts.node);
+	op->facts.was_ready = is_ready(node);
+	if (node->is_phantom)
+		return op_goto(op, STEP_CORDONED); /* there is nothing to cordon */
 	if (!op->facts.is_worker || node->is_cordoned) {
 		op->facts.has_cordoned = node->cordon_mark[0] != '\0';
 		return op_goto(op, STEP_CORDONED);
@@ -153,6 +182,8 @@ static bool is_healthy_again(const struct op *op, const json_t *node)
 {
 	size_t i;
 	json_t *condition;
+	if (op->facts.was_ready)
+		return false;
 	json_array_foreach(json_at(node, "status.conditions"), i, condition) {
 		struct wall since;
 		if (!text_eq(json_text(condition, "type"), "Ready") || !text_eq(json_text(condition, "status"), "True"))
@@ -176,22 +207,23 @@ enum verdict hear_live(struct op *op, const struct answer *answer)
 		return V_RETRY;
 	}
 	if (op->facts.node_uid[0] != '\0' && strcmp(uid, op->facts.node_uid) != 0)
-		return op_fail(op, "the Node %s is another one now", op->facts.node);
+		return is_another(op);
 	if (json_text(answer->json, "metadata.deletionTimestamp") != NULL)
-		return op_fail(op, "the Node %s is being deleted", op->facts.node);
+		return op_leave(op, "the Node %s is being deleted", op->facts.node);
 	return is_healthy_again(op, answer->json) ? op_fail(op, "the node is healthy again") : V_NEXT;
 }
 
 enum verdict hear_live_there(struct op *op, const struct answer *answer)
 {
-	return answer->status == 404 ? op_fail(op, "the Node %s is gone", op->facts.node) : hear_live(op, answer);
+	bool is_gone = answer->status == 404 && !is_of_phantom(op);
+	return is_gone ? op_fail(op, "the Node %s is gone", op->facts.node) : hear_live(op, answer);
 }
 
 enum verdict hear_look_cordon(struct op *op, const struct answer *answer)
 {
 	if (!answer->is_view_fresh)
 		return V_AGAIN;
-	if (answer->node == NULL || answer->node->cordon_mark[0] == '\0')
+	if (answer->node == NULL || answer->node->is_phantom || answer->node->cordon_mark[0] == '\0')
 		return op_goto(op, "done");
 	/* The Node may have been made anew and marked by an earlier case: the mark is ours all the same. */
 	(void)TEXT_COPY(op->facts.node_uid, answer->node->uid);
@@ -220,8 +252,8 @@ static const struct condition *ready(struct op *op, const struct answer *answer)
 	const struct condition *condition = answer->node != NULL ? node_condition(answer->node, "Ready") : NULL;
 	if (!answer->is_view_fresh)
 		op_note(op, "the node list is not live");
-	else if (answer->node == NULL)
-		op_note(op, "the Node has not come back yet");
+	else if (answer->node == NULL || answer->node->is_phantom)
+		op_note(op, "the Node has not come yet");
 	else if (condition == NULL || condition->status != STATUS_TRUE)
 		op_note(op, "the node is not Ready yet (%.60s)",
 			condition != NULL ? condition->reason : "no condition");
@@ -236,6 +268,8 @@ enum verdict hear_rebooted(struct op *op, const struct answer *answer)
 	const struct condition *condition = ready(op, answer);
 	if (condition == NULL)
 		return V_AGAIN;
+	if (is_of_phantom(op))
+		return V_NEXT; /* it has joined */
 	const char *boot_id = answer->node->boot_id;
 	if (boot_id[0] != '\0' && op->facts.boot_id[0] != '\0' && !uuid_same(boot_id, op->facts.boot_id))
 		return V_NEXT;

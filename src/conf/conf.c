@@ -2,6 +2,7 @@
 #include "conf/conf.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,15 +140,50 @@ static void fill_check(struct walk *walk, struct conf_check *check, enum section
 		if (key->section == section && !is_unwanted && (!is_given(seen->values[row]) || is_empty_list))
 			value_initial(key, check);
 	}
-	if (seen->keys[row_of(SECTION_ENDPOINT, "token")] != NULL && check->token != NULL && !check->is_token_required)
-		problem_warn(walk->problems, seen->keys[row_of(SECTION_ENDPOINT, "token")],
-			     "token is not used without require-token: true");
+}
+
+/* Says that a key of this check is of no use beside the others, when it was given. */
+static void warn_useless(struct walk *walk, const struct seen *seen, enum section section, const char *name,
+			 const char *why)
+{
+	size_t row = row_of(section, name);
+	if (is_given(seen->values[row]))
+		problem_warn(walk->problems, seen->keys[row], "%s is not used %s", name, why);
+}
+
+/* What the parameters of a probe mean together. What was given but is wrong has been reported: it counts as given. */
+static void check_probe(struct walk *walk, const struct conf_check *check, enum section section,
+			const struct seen *seen)
+{
+	bool is_encrypted = text_eq(check->protocol, "HTTPS");
+	bool has_ca = is_given(seen->values[row_of(section, "ca-file")]);
+	if (check->protocol == NULL)
+		return;
+	if (text_eq(check->protocol, "TCP")) {
+		warn_useless(walk, seen, section, "endpoints", "with protocol TCP");
+		warn_useless(walk, seen, section, "ok-codes", "with protocol TCP");
+	}
+	if (!is_encrypted)
+		warn_useless(walk, seen, section, "ca-file", "without protocol HTTPS");
+	if (!has_ca)
+		warn_useless(walk, seen, section, "server-name", "without ca-file");
+	if (section != SECTION_ENDPOINT)
+		return;
+	if (!check->is_token_required)
+		warn_useless(walk, seen, section, "token", "without require-token: true");
+	else if (!is_encrypted)
+		problem_warn(walk->problems, seen->keys[row_of(section, "require-token")],
+			     "the token is sent unencrypted; better use protocol HTTPS and give ca-file");
+	else if (!has_ca)
+		problem_warn(walk->problems, seen->keys[row_of(section, "require-token")],
+			     "the token is sent to a server that is not verified; better give ca-file");
 }
 
 static void read_check(struct walk *walk, struct conf_check *check, enum role role, const struct ynode *item)
 {
 	struct seen seen = { 0 };
 	size_t type_row = row_of(SECTION_CHECK, "type");
+	enum section section = SECTION_CONDITION;
 	check->line = item->line;
 	if (item->kind != Y_MAP) {
 		(void)problem(walk->problems, item, "a check must be a mapping with \"type\" and \"params\"");
@@ -158,14 +194,15 @@ static void read_check(struct walk *walk, struct conf_check *check, enum role ro
 		(void)problem(walk->problems, item, "a check without a type");
 		return;
 	}
-	if (!seen.is_good[type_row])
+	if (!seen.is_good[type_row] || !section_of_check(check->type, &section))
 		return;
-	enum section section = text_eq(check->type, "Endpoint") ? SECTION_ENDPOINT : SECTION_CONDITION;
 	read_section(walk, section, seen.values[row_of(SECTION_CHECK, "params")], check, &seen);
 	fill_check(walk, check, section, &seen);
-	if (section == SECTION_ENDPOINT && role == ROLE_WORKER)
-		problem_warn(walk->problems, seen.keys[type_row],
-			     "an Endpoint check is for masters; of workers it says nothing");
+	if (section == SECTION_ENDPOINT || section == SECTION_KUBELET)
+		check_probe(walk, check, section, &seen);
+	if (section == SECTION_NEVER_JOINED && role == ROLE_MASTER)
+		(void)problem(walk->problems, seen.values[type_row],
+			      "a NeverJoined check is for workers: masters are not replaced for not having joined");
 }
 
 static void read_checks(struct walk *walk, enum role role, const struct ynode *list)
@@ -193,8 +230,7 @@ static void fill_defaults(struct walk *walk)
 	size_t interface_row = row_of(SECTION_OPENSTACK, "os-endpoint-type");
 	for (size_t row = 0; row < schema_keys_count(); row++) {
 		const struct schema_key *key = &schema_keys()[row];
-		bool is_of_check = key->section == SECTION_CHECK || key->section == SECTION_CONDITION ||
-				   key->section == SECTION_ENDPOINT;
+		bool is_of_check = key->section == SECTION_CHECK || section_check_type(key->section)[0] != '\0';
 		bool is_for_later = row == interface_row && walk->conf->openstack.uses_clouds;
 		if (!is_of_check && !is_given(walk->seen.values[row]) && !is_for_later)
 			value_initial(key, walk->conf);
@@ -246,6 +282,38 @@ static void check_openstack(struct walk *walk)
 		(void)problem(walk->problems, place_of(walk, SECTION_TOP, "openstack"), "openstack: %s", err.text);
 }
 
+/* How many checks can agree about a node. */
+static int witnesses(const struct walk *walk, enum role role)
+{
+	int count = 0;
+	for (size_t i = 0; i < walk->conf->checks_count[role]; i++)
+		count += !text_eq(walk->conf->checks[role][i].type, "NeverJoined");
+	return count;
+}
+
+/* A number of checks that can never agree would switch the healing off without a word. */
+static void check_needs(struct walk *walk)
+{
+	static const char *const keys[ROLES_COUNT] = { [ROLE_MASTER] = "master-needs", [ROLE_WORKER] = "worker-needs" };
+	for (enum role role = ROLE_MASTER; role <= ROLE_WORKER; role++) {
+		size_t row = row_of(SECTION_HEALTHCHECK, keys[role]);
+		const struct ynode *list = walk->seen.values[row_of(SECTION_HEALTHCHECK, role_name(role))];
+		const struct ynode *value = walk->seen.values[row];
+		/* A list that could not be read was reported. */
+		bool is_unread = list != NULL && list->kind != Y_NULL && walk->conf->checks[role] == NULL;
+		bool is_number = value != NULL && walk->seen.is_good[row] && isdigit((unsigned char)value->text[0]);
+		int count = witnesses(walk, role);
+		bool has_other = walk->conf->checks_count[role] > (size_t)count;
+		if (is_number && !is_unread && walk->conf->policy.needs[role] > count)
+			(void)problem(walk->problems, value,
+				      "%s: %d is more than there are checks of a %s (%d)%s: none would ever be found "
+				      "unhealthy",
+				      keys[role], walk->conf->policy.needs[role], role_name(role), count,
+				      has_other ? ", NeverJoined not counted, which judges servers without a node"
+						: "");
+	}
+}
+
 static void check_roles(struct walk *walk)
 {
 	for (enum role role = ROLE_MASTER; role <= ROLE_WORKER; role++) {
@@ -280,6 +348,7 @@ static struct config *conf_read(const struct ydoc *doc, const char *path, struct
 		check_cluster_name(walk);
 		check_openstack(walk);
 		check_roles(walk);
+		check_needs(walk);
 	}
 	free(walk);
 	return conf;
@@ -319,13 +388,28 @@ struct config *conf_load(const struct file_port *port, const char *path, struct 
 	return conf;
 }
 
+bool conf_check_verifies(const struct conf_check *check, struct buf *out)
+{
+	if (!text_eq(check->protocol, "HTTPS"))
+		return false;
+	if (check->ca_file == NULL)
+		(void)buf_text(out,
+			       "the certificate is not verified: whoever answers at the node's address is believed");
+	else if (check->server_name == NULL)
+		(void)buf_printf(out, "the certificate is verified with %s, for the node's address", check->ca_file);
+	else
+		(void)buf_printf(out, "the certificate is verified with %s, for the name %s", check->ca_file,
+				 check->server_name);
+	return true;
+}
+
 void conf_free(struct config *conf)
 {
 	if (conf == NULL)
 		return;
 	for (size_t row = 0; row < schema_keys_count(); row++) {
 		const struct schema_key *key = &schema_keys()[row];
-		bool is_param = key->section == SECTION_CONDITION || key->section == SECTION_ENDPOINT;
+		bool is_param = section_check_type(key->section)[0] != '\0';
 		for (size_t i = 0; is_param && i < conf->checks_count[ROLE_MASTER]; i++)
 			value_free(key, &conf->checks[ROLE_MASTER][i]);
 		for (size_t i = 0; is_param && i < conf->checks_count[ROLE_WORKER]; i++)

@@ -13,9 +13,10 @@
 #include "core/policy.h"
 
 struct conf_check {
-	char type[32]; /* "NodeCondition", "Endpoint", canonical spelling */
+	char type[32]; /* "NodeCondition", "Endpoint", ...: canonical spelling */
 	unsigned line; /* where it stands, for messages */
 	int64_t unhealthy_duration_ms;
+	struct ladder ladder; /* count 0: the role's */
 	/* NodeCondition */
 	char **types;
 	size_t types_count;
@@ -23,8 +24,16 @@ struct conf_check {
 	size_t ok_values_count;
 	char **error_values;
 	size_t error_values_count;
-	/* Endpoint */
-	char *protocol; /* "HTTP" or "HTTPS" */
+	/* NodeLease */
+	int64_t max_age_ms; /* a Lease that was not renewed for so long is bad */
+	/* CloudServer */
+	char **states; /* of Nova, upper case, and "GONE": the cloud does not know the server any more */
+	size_t states_count;
+	/* Endpoint, Kubelet */
+	int64_t timeout_ms;
+	char *ca_file;     /* verifies the certificate; NULL: nothing is verified */
+	char *server_name; /* ... for this name; NULL: for the node's address */
+	char *protocol;    /* "HTTP" or "HTTPS"; Kubelet: or "TCP" */
 	int port;
 	char **endpoints;
 	size_t endpoints_count;
@@ -55,6 +64,7 @@ struct config {
 	char *cloud_provider; /* "openstack" */
 	char *kubernetes_api_host;
 	char *kubernetes_kubeconfig;
+	int kubernetes_api_port; /* of the masters' own addresses, when the first one fails */
 	bool is_leader_elected;
 	struct policy policy;
 	struct conf_check *checks[ROLES_COUNT];
@@ -88,6 +98,9 @@ void conf_problem_print(const struct conf_problem *, const char *path, struct bu
 struct config *conf_load(const struct file_port *, const char *path, struct conf_problems *out_problems);
 struct config *conf_parse(struct str text, const char *path, struct conf_problems *out_problems);
 void conf_free(struct config *);
+
+/* One clause that says what this check verifies of whom it asks; false, and nothing, when it speaks no TLS. */
+bool conf_check_verifies(const struct conf_check *, struct buf *out);
 
 /* With use-clouds: fills the empty fields of *os from clouds.yaml (and secure.yaml, whose values win over it), searched
  * where OpenStack clients search: clouds-file, $OS_CLIENT_CONFIG_FILE, ./clouds.yaml, ~/.config/openstack/,

@@ -6,18 +6,27 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "conf/conf.h"
+#include "core/history.h"
 
 #define IN(field) .at = offsetof(struct config, field)
 #define OS(field) .at = offsetof(struct config, openstack.field)
 #define CHECK(field) .at = offsetof(struct conf_check, field)
 #define LIST(field) CHECK(field), .count_at = offsetof(struct conf_check, field##_count)
 #define RANGE(least, most) .min = (least), .max = (most)
+#define OR_NONE .is_zero_none = true
 #define DAY (24 * HOUR)
+/* In the order of enum rung from RUNG_START on, which is that of their force. A time limit may be as long as
+ * rebuild-delay-after-reboot, in whose place it is. */
+#define RUNGS_OF_LADDERS RANGE(1000, DAY), .choices = "start reboot hard-reboot replace"
 
 #define TOP SECTION_TOP
 #define KUBE SECTION_KUBERNETES
 #define COND SECTION_CONDITION
 #define ENDP SECTION_ENDPOINT
+#define KUBELET SECTION_KUBELET
+#define HEARTBEAT SECTION_NODE_LEASE
+#define SERVER SECTION_CLOUD_SERVER
+#define ABSENT SECTION_NEVER_JOINED
 #define CLOUD SECTION_OPENSTACK
 #define POLICY SECTION_POLICY
 
@@ -45,11 +54,18 @@ static const struct schema_key keys[] = {
 
 	{ KUBE, VALUE_TEXT, "api-host", "", "URL of the Kubernetes API", IN(kubernetes_api_host) },
 	{ KUBE, VALUE_TEXT, "kubeconfig", "", "path of a kubeconfig", IN(kubernetes_kubeconfig) },
+	{ KUBE, VALUE_INT, "api-port", "6443", "port of the API on the masters' own addresses", IN(kubernetes_api_port),
+	  RANGE(1, 65535) },
 
 	{ SECTION_HEALTHCHECK, VALUE_CHECKS, "master", "", "checks of the masters", .at = ROLE_MASTER },
 	{ SECTION_HEALTHCHECK, VALUE_CHECKS, "worker", "", "checks of the workers", .at = ROLE_WORKER },
+	{ SECTION_HEALTHCHECK, VALUE_NEEDS, "master-needs", "any", "how many of a master's checks must agree",
+	  IN(policy.needs[ROLE_MASTER]), RANGE(1, CONF_CHECKS_MAX), .choices = "any all" },
+	{ SECTION_HEALTHCHECK, VALUE_NEEDS, "worker-needs", "any", "how many of a worker's checks must agree",
+	  IN(policy.needs[ROLE_WORKER]), RANGE(1, CONF_CHECKS_MAX), .choices = "any all" },
 
-	{ SECTION_CHECK, VALUE_TYPE, "type", "", "what is looked at", .choices = "NodeCondition Endpoint" },
+	{ SECTION_CHECK, VALUE_TYPE, "type", "", "what is looked at",
+	  .choices = "NodeCondition Endpoint Kubelet NodeLease CloudServer NeverJoined" },
 	{ SECTION_CHECK, VALUE_PARAMS, "params", "", "parameters of the check" },
 
 	{ COND, VALUE_DURATION, "unhealthy-duration", "300s", "bad for so long is unhealthy",
@@ -57,6 +73,8 @@ static const struct schema_key keys[] = {
 	{ COND, VALUE_LABELS, "types", "[Ready]", "conditions of the node", LIST(types) },
 	{ COND, VALUE_STATUSES, "ok-values", "[\"True\"]", "good states of these conditions", LIST(ok_values) },
 	{ COND, VALUE_STATUSES, "error-values", "[]", "bad states, in place of ok-values", LIST(error_values) },
+	{ COND, VALUE_LADDER, "ladder", "", "what is done, in order, in place of the role's ladder", CHECK(ladder),
+	  RUNGS_OF_LADDERS },
 
 	{ ENDP, VALUE_DURATION, "unhealthy-duration", "300s", "bad for so long is unhealthy",
 	  CHECK(unhealthy_duration_ms), RANGE(0, 30 * DAY) },
@@ -68,6 +86,43 @@ static const struct schema_key keys[] = {
 	{ ENDP, VALUE_SECRET, "token", "", "this token", CHECK(token) },
 	{ ENDP, VALUE_TEXT, "unhealthy-annotation", ANNOTATION_PREFIX "unhealthy-timestamp",
 	  "annotation that keeps since when", CHECK(unhealthy_annotation) },
+	{ ENDP, VALUE_DURATION, "timeout", "5s", "how long an answer may take", CHECK(timeout_ms), RANGE(100, MINUTE) },
+	{ ENDP, VALUE_TEXT, "ca-file", "", "CA certificates that the node's is verified with", CHECK(ca_file) },
+	{ ENDP, VALUE_HOST, "server-name", "", "name in the node's certificate", CHECK(server_name) },
+	{ ENDP, VALUE_LADDER, "ladder", "", "what is done, in order, in place of the role's ladder", CHECK(ladder),
+	  RUNGS_OF_LADDERS },
+
+	{ KUBELET, VALUE_DURATION, "unhealthy-duration", "300s", "bad for so long is unhealthy",
+	  CHECK(unhealthy_duration_ms), RANGE(0, 30 * DAY) },
+	{ KUBELET, VALUE_CHOICE, "protocol", "TCP", "how it is asked", CHECK(protocol), .choices = "TCP HTTP HTTPS" },
+	{ KUBELET, VALUE_INT, "port", "10250", "TCP port on the node", CHECK(port), RANGE(1, 65535) },
+	{ KUBELET, VALUE_PATHS, "endpoints", "[\"/healthz\"]", "paths, each of which must answer", LIST(endpoints) },
+	{ KUBELET, VALUE_CODES, "ok-codes", "[200, 401, 403]", "good HTTP statuses", LIST(ok_codes), RANGE(100, 599) },
+	{ KUBELET, VALUE_DURATION, "timeout", "5s", "how long an answer may take", CHECK(timeout_ms),
+	  RANGE(100, MINUTE) },
+	{ KUBELET, VALUE_TEXT, "ca-file", "", "CA certificates that the node's is verified with", CHECK(ca_file) },
+	{ KUBELET, VALUE_HOST, "server-name", "", "name in the node's certificate", CHECK(server_name) },
+	{ KUBELET, VALUE_LADDER, "ladder", "", "what is done, in order, in place of the role's ladder", CHECK(ladder),
+	  RUNGS_OF_LADDERS },
+
+	{ HEARTBEAT, VALUE_DURATION, "unhealthy-duration", "300s", "bad for so long is unhealthy",
+	  CHECK(unhealthy_duration_ms), RANGE(0, 30 * DAY) },
+	{ HEARTBEAT, VALUE_DURATION, "max-age", "40s", "how old the kubelet's Lease may be", CHECK(max_age_ms),
+	  RANGE(10 * SEC, HOUR) },
+	{ HEARTBEAT, VALUE_LADDER, "ladder", "", "what is done, in order, in place of the role's ladder", CHECK(ladder),
+	  RUNGS_OF_LADDERS },
+
+	{ SERVER, VALUE_DURATION, "unhealthy-duration", "300s", "bad for so long is unhealthy",
+	  CHECK(unhealthy_duration_ms), RANGE(0, 30 * DAY) },
+	{ SERVER, VALUE_STATES, "states", "[SHUTOFF, ERROR, GONE]", "bad states of the server", LIST(states),
+	  .choices = "SHUTOFF ERROR GONE" },
+	{ SERVER, VALUE_LADDER, "ladder", "", "what is done, in order, in place of the role's ladder", CHECK(ladder),
+	  RUNGS_OF_LADDERS },
+
+	{ ABSENT, VALUE_DURATION, "unhealthy-duration", "30m", "bad for so long is unhealthy",
+	  CHECK(unhealthy_duration_ms), RANGE(MINUTE, 30 * DAY) },
+	{ ABSENT, VALUE_LADDER, "ladder", "[replace]", "what is done, in order, in place of the role's ladder",
+	  CHECK(ladder), RUNGS_OF_LADDERS },
 
 	{ CLOUD, VALUE_URL, "auth-url", "", "Keystone's URL", OS(auth_url) },
 	{ CLOUD, VALUE_TEXT, "user-id", "", "the user", OS(user_id) },
@@ -114,11 +169,41 @@ static const struct schema_key keys[] = {
 	  RANGE(1, 100) },
 	{ POLICY, VALUE_PLACE, "worker-replacement", "in-place", "how a worker is replaced",
 	  IN(policy.worker_replacement), .choices = "in-place resize" }, /* the order of enum replacement */
+	{ POLICY, VALUE_PLACE, "master-replacement", "auto", "whether a master is replaced",
+	  IN(policy.master_replacement), .choices = "auto never always" }, /* the order of enum master_replacement */
+	{ POLICY, VALUE_LADDER, "worker-ladder", "[reboot, replace]", "what is done for a worker, in order",
+	  IN(policy.ladders[ROLE_WORKER]), RUNGS_OF_LADDERS },
+	{ POLICY, VALUE_LADDER, "master-ladder", "[reboot, hard-reboot, replace]",
+	  "what is done for a master, in order", IN(policy.ladders[ROLE_MASTER]), RUNGS_OF_LADDERS },
+	{ POLICY, VALUE_LIMIT, "max-concurrent-repairs-per-group", "", "the same for the workers of one node group",
+	  IN(policy.max_per_group), RANGE(1, 100000), OR_NONE },
+	{ POLICY, VALUE_LIMIT, "max-concurrent-repairs-per-zone", "", "the same for the workers of one zone",
+	  IN(policy.max_per_zone), RANGE(1, 100000), OR_NONE },
+	{ POLICY, VALUE_LIMIT, "max-concurrent-repairs-per-host", "", "the same for the workers on one compute host",
+	  IN(policy.max_per_host), RANGE(1, 100000), OR_NONE },
+	{ POLICY, VALUE_INT, "max-repairs-per-hour", "0", "repairs begun within an hour",
+	  IN(policy.max_repairs_per_hour), RANGE(1, 250), OR_NONE },
+	{ POLICY, VALUE_LIMIT, "zone-storm-threshold", "50%",
+	  "more unhealthy nodes of a zone than that: it is left alone", IN(policy.zone_storm_threshold),
+	  RANGE(1, 100000) },
+	{ POLICY, VALUE_INT, "flap-changes", "6", "so many changes of a node's health are bad in themselves",
+	  IN(policy.flap_changes), RANGE(2, FLIPS_MAX), OR_NONE },
+	{ POLICY, VALUE_DURATION, "flap-window", "30m", "within this time", IN(policy.flap_window_ms),
+	  RANGE(MINUTE, DAY) },
+	{ POLICY, VALUE_BOOL, "heal-cordoned-nodes", "false", "whether nodes that others cordoned are repaired",
+	  IN(policy.is_cordoned_healed) },
+	{ POLICY, VALUE_DURATION, "machine-health-check-timeout", "5m",
+	  "of the MachineHealthCheck of Cluster API clusters", IN(policy.mhc_timeout_ms), RANGE(1000, DAY), OR_NONE },
 };
 /* clang-format on */
 
 _Static_assert(COUNT(keys) <= SCHEMA_KEYS_MAX, "sets of seen keys are too small");
 _Static_assert(REPLACE_IN_PLACE == 0 && REPLACE_RESIZE == 1, "choices are in another order");
+_Static_assert(BEGUN_MAX >= 250, "more repairs an hour than are remembered");
+_Static_assert(MASTERS_AUTO == 0 && MASTERS_NEVER == 1 && MASTERS_ALWAYS == 2, "choices are in another order");
+_Static_assert(RUNG_REBOOT == RUNG_START + 1 && RUNG_HARD_REBOOT == RUNG_START + 2 && RUNG_REPLACE == RUNG_START + 3,
+	       "rungs of ladders are in another order");
+_Static_assert(sizeof(enum master_replacement) == sizeof(int), "VALUE_PLACE writes an int");
 _Static_assert(sizeof(enum replacement) == sizeof(int), "VALUE_PLACE writes an int");
 
 size_t schema_keys_count(void)
@@ -131,16 +216,34 @@ const struct schema_key *schema_keys(void)
 	return keys;
 }
 
+static const struct {
+	const char *name, *check_type;
+} sections[] = {
+#define AS_ROW(id, name, check_type) [id] = { name, check_type },
+	SECTIONS(AS_ROW)
+#undef AS_ROW
+};
+_Static_assert(COUNT(sections) == SECTIONS_COUNT, "a section more or less");
+
 const char *section_name(enum section section)
 {
-	switch (section) {
-#define AS_CASE(id, name)                                                                                              \
-	case id:                                                                                                       \
-		return name;
-		SECTIONS(AS_CASE)
-#undef AS_CASE
+	return sections[section].name;
+}
+
+const char *section_check_type(enum section section)
+{
+	return sections[section].check_type;
+}
+
+bool section_of_check(const char *type, enum section *out)
+{
+	for (size_t i = 0; i < COUNT(sections); i++) {
+		if (type[0] != '\0' && strcmp(sections[i].check_type, type) == 0) {
+			*out = (enum section)i;
+			return true;
+		}
 	}
-	return "?";
+	return false;
 }
 
 void schema_normal(const char *key, char out[NORMAL_BYTES])

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -58,6 +59,20 @@ static bool read_text(const struct place *at, const struct ynode *node)
 	return true;
 }
 
+/* It becomes a part of URLs, so that nothing else may hide in it. */
+static bool read_host(const struct place *at, const struct ynode *node)
+{
+	size_t n = strlen(node->text);
+	bool is_good = n <= 253 && strspn(node->text, ".-") == 0; /* of DNS: RFC 1035 */
+	for (size_t i = 0; i < n && is_good; i++)
+		is_good = isalnum((unsigned char)node->text[i]) || strchr("-.", node->text[i]) != NULL;
+	if (!is_good)
+		return refuse(at, node, "is not a name such as kubernetes.default.svc");
+	if (n > 0)
+		set_text(at, node->text);
+	return true;
+}
+
 static bool read_url(const struct place *at, const struct ynode *node)
 {
 	if (!check_text(at, node))
@@ -80,23 +95,29 @@ static bool read_url(const struct place *at, const struct ynode *node)
 	return true;
 }
 
+/* Is a choice near to what was written? Then that is the problem, and it is told. */
+static bool suggest(const struct place *at, const struct ynode *node)
+{
+	struct buf near;
+	char text[SHOWN_BYTES];
+	buf_init(&near, 160);
+	bool is_near = schema_near_choice(at->key->choices, node->text, &near);
+	if (is_near)
+		(void)problem(at->problems, node, "%s: there is no \"%s\"; did you mean %s?", at->key->name,
+			      shown(node->text, text), buf_cstr(&near));
+	buf_done(&near);
+	return is_near;
+}
+
 /* The index of the choice, or -1 and a problem. */
 static int pick(const struct place *at, const struct ynode *node, char out[NORMAL_BYTES])
 {
+	char text[SHOWN_BYTES];
 	int index = schema_choice(at->key->choices, node->text, out);
-	if (index >= 0)
-		return index;
-	struct buf near;
-	char near_text[SHOWN_BYTES];
-	buf_init(&near, 160);
-	if (schema_near_choice(at->key->choices, node->text, &near))
-		(void)problem(at->problems, node, "%s: there is no \"%s\"; did you mean %s?", at->key->name,
-			      shown(node->text, near_text), buf_cstr(&near));
-	else
+	if (index < 0 && !suggest(at, node))
 		(void)problem(at->problems, node, "%s: there is no \"%s\"; there is: %s", at->key->name,
-			      shown(node->text, near_text), at->key->choices);
-	buf_done(&near);
-	return -1;
+			      shown(node->text, text), at->key->choices);
+	return index;
 }
 
 static bool read_choice(const struct place *at, const struct ynode *node)
@@ -154,6 +175,11 @@ static bool digits(const char *text, size_t n, int64_t *out_value)
 	return true;
 }
 
+static const char *or_none(const struct schema_key *key)
+{
+	return key->is_zero_none ? ", nor 0 (none)" : "";
+}
+
 static bool read_number(const struct place *at, const struct ynode *node, int *out_value)
 {
 	int64_t value = 0;
@@ -163,9 +189,11 @@ static bool read_number(const struct place *at, const struct ynode *node, int *o
 	bool is_long = n > 9 && strspn(node->text + is_minus, "0123456789") == n;
 	if (!is_long && !digits(node->text + is_minus, n, &value))
 		return refuse(at, node, "is not a whole number");
-	if (is_long || is_minus || value < at->key->min || value > at->key->max)
-		return problem(at->problems, node, "%s: %s is not between %lld and %lld", at->key->name,
-			       shown(node->text, text), (long long)at->key->min, (long long)at->key->max);
+	bool is_none = at->key->is_zero_none && value == 0;
+	if (is_long || is_minus || ((value < at->key->min || value > at->key->max) && !is_none))
+		return problem(at->problems, node, "%s: %s is not between %lld and %lld%s", at->key->name,
+			       shown(node->text, text), (long long)at->key->min, (long long)at->key->max,
+			       or_none(at->key));
 	*out_value = (int)value;
 	return true;
 }
@@ -175,7 +203,21 @@ static bool read_int(const struct place *at, const struct ynode *node)
 	return read_number(at, node, field(at, at->key->at));
 }
 
-static bool read_duration(const struct place *at, const struct ynode *node)
+/* any, all, or how many */
+static bool read_needs(const struct place *at, const struct ynode *node)
+{
+	char word[NORMAL_BYTES];
+	int *target = field(at, at->key->at);
+	int choice = schema_choice(at->key->choices, node->text, word);
+	if (choice < 0 && (isdigit((unsigned char)node->text[0]) || node->text[0] == '-'))
+		return read_number(at, node, target);
+	if (choice < 0)
+		return suggest(at, node) ? false : refuse(at, node, "is neither any nor all nor a number such as 2");
+	*target = choice == 0 ? 1 : NEEDS_ALL;
+	return true;
+}
+
+static bool parse_duration(const struct place *at, const struct ynode *node, int64_t *out_ms)
 {
 	int64_t ms = 0;
 	char text[SHOWN_BYTES];
@@ -189,12 +231,18 @@ static bool read_duration(const struct place *at, const struct ynode *node)
 		return refuse(at, node, "is negative");
 	if (!duration_parse(str_of(node->text), &ms))
 		return refuse(at, node, "is not a duration such as 90s or 5m");
-	if (ms < at->key->min || ms > at->key->max)
-		return problem(at->problems, node, "%s: %s is not between %s and %s", at->key->name,
+	bool is_none = at->key->is_zero_none && ms == 0;
+	if ((ms < at->key->min || ms > at->key->max) && !is_none)
+		return problem(at->problems, node, "%s: %s is not between %s and %s%s", at->key->name,
 			       shown(node->text, text), duration_format(at->key->min, least),
-			       duration_format(at->key->max, most));
-	*(int64_t *)field(at, at->key->at) = ms;
+			       duration_format(at->key->max, most), or_none(at->key));
+	*out_ms = ms;
 	return true;
+}
+
+static bool read_duration(const struct place *at, const struct ynode *node)
+{
+	return parse_duration(at, node, field(at, at->key->at));
 }
 
 static bool read_limit(const struct place *at, const struct ynode *node)
@@ -216,35 +264,52 @@ static bool read_limit(const struct place *at, const struct ynode *node)
 	return true;
 }
 
-/* One item of a list: checked, and the text to keep of it. NULL: a problem. */
-static const char *item_text(const struct place *at, const struct ynode *node)
+static char *read_status(const struct place *at, const struct ynode *node)
+{
+	for (enum status s = STATUS_FALSE; s <= STATUS_UNKNOWN; s++) {
+		if (strcasecmp(node->text, status_name(s)) == 0)
+			return xstrdup(status_name(s));
+	}
+	(void)refuse(at, node, "is no status of a condition; there is: True, False, Unknown");
+	return NULL;
+}
+
+static char *read_state(const struct place *at, const struct ynode *node)
+{
+	char word[NORMAL_BYTES];
+	return pick(at, node, word) >= 0 ? xstrdup(word) : NULL;
+}
+
+static char *read_label(const struct place *at, const struct ynode *node)
 {
 	const size_t n = strlen(node->text);
-	bool is_good = n > 0 && n <= CONF_TEXT_BYTES_MAX;
-	if (at->key->kind == VALUE_STATUSES) {
-		for (enum status s = STATUS_FALSE; s <= STATUS_UNKNOWN; s++) {
-			if (strcasecmp(node->text, status_name(s)) == 0)
-				return status_name(s);
-		}
-		(void)refuse(at, node, "is no status of a condition; there is: True, False, Unknown");
-		return NULL;
-	}
-	if (at->key->kind == VALUE_LABELS) {
-		for (size_t i = 0; i < n; i++)
-			is_good = is_good && (isalnum((unsigned char)node->text[i]) || strchr("-_./", node->text[i]));
-		if (!is_good || n > 316) { /* Kubernetes' own limit of a condition's type */
-			(void)refuse(at, node, "is no condition type such as Ready");
-			return NULL;
-		}
-		return node->text;
-	}
-	for (size_t i = 0; i < n; i++)
-		is_good = is_good && (unsigned char)node->text[i] > 0x20 && node->text[i] != 0x7f;
-	if (!is_good || node->text[0] != '/') {
+	bool is_good = n > 0 && n <= 316; /* Kubernetes' own limit of a condition's type */
+	for (size_t i = 0; i < n && is_good; i++)
+		is_good = isalnum((unsigned char)node->text[i]) || strchr("-_./", node->text[i]) != NULL;
+	if (!is_good)
+		(void)refuse(at, node, "is no condition type such as Ready");
+	return is_good ? xstrdup(node->text) : NULL;
+}
+
+static char *read_path(const struct place *at, const struct ynode *node)
+{
+	const size_t n = strlen(node->text);
+	bool is_good = node->text[0] == '/' && n <= CONF_TEXT_BYTES_MAX;
+	for (size_t i = 0; i < n && is_good; i++)
+		is_good = (unsigned char)node->text[i] > 0x20 && node->text[i] != 0x7f;
+	if (!is_good)
 		(void)refuse(at, node, "is no path; it must begin with a slash, as \"/healthz\" does, without spaces");
-		return NULL;
-	}
-	return node->text;
+	return is_good ? xstrdup(node->text) : NULL;
+}
+
+/* One item of a list: what is to be kept of it, the caller's to free. NULL: a problem. */
+static char *read_item(const struct place *at, const struct ynode *node)
+{
+	if (at->key->kind == VALUE_STATUSES)
+		return read_status(at, node);
+	if (at->key->kind == VALUE_STATES)
+		return read_state(at, node);
+	return at->key->kind == VALUE_LABELS ? read_label(at, node) : read_path(at, node);
 }
 
 static bool read_texts(const struct place *at, const struct ynode *const *items, size_t count)
@@ -252,9 +317,8 @@ static bool read_texts(const struct place *at, const struct ynode *const *items,
 	char **texts = xcalloc(count + 1, sizeof texts[0]);
 	bool is_good = true;
 	for (size_t i = 0; i < count; i++) {
-		const char *text = item_text(at, items[i]);
-		texts[i] = xstrdup(text);
-		is_good = is_good && text != NULL;
+		texts[i] = read_item(at, items[i]);
+		is_good = is_good && texts[i] != NULL;
 	}
 	if (is_good) {
 		value_free(at->key, at->base);
@@ -283,30 +347,93 @@ static bool read_codes(const struct place *at, const struct ynode *const *items,
 	return is_good;
 }
 
+/* One item of a ladder: "reboot", or "hard-reboot 3m". What is wrong is told of its half. */
+static bool read_rung(const struct place *at, const struct ynode *node, struct ladder_rung *out)
+{
+	char word[NORMAL_BYTES];
+	char name[NORMAL_BYTES * 2];
+	size_t n = strcspn(node->text, " ");
+	char *rung = xstrndup(node->text, n);
+	struct ynode half = *node;
+	half.text = rung;
+	int choice = pick(at, &half, word);
+	free(rung);
+	if (choice < 0)
+		return false;
+	*out = (struct ladder_rung){ .rung = (enum rung)(RUNG_START + choice) };
+	half.text = node->text + n + strspn(node->text + n, " ");
+	if (half.text[0] == '\0')
+		return true;
+	struct schema_key key = *at->key;
+	(void)snprintf(name, sizeof name, "%s: %s", at->key->name, word);
+	key.name = name;
+	return parse_duration(&(struct place){ at->problems, &key, at->base }, &half, &out->limit_ms);
+}
+
+/* A rung after one as strong or stronger would never help where that one did not. */
+static bool check_order(const struct place *at, const struct ynode *node, const struct ladder *ladder, size_t i)
+{
+	enum rung rung = ladder->rungs[i].rung;
+	for (size_t j = 0; j < i && rung != RUNG_NONE; j++) {
+		if (ladder->rungs[j].rung == rung)
+			return refuse(at, node, "is there twice");
+		if (ladder->rungs[j].rung > rung)
+			return problem(at->problems, node,
+				       "%s: \"%s\" comes after \"%s\", which is stronger; the order is: %s",
+				       at->key->name, rung_name(rung), rung_name(ladder->rungs[j].rung),
+				       at->key->choices);
+	}
+	return true;
+}
+
+static bool read_ladder(const struct place *at, const struct ynode *const *items, size_t count)
+{
+	struct ladder ladder = { .count = count };
+	bool is_good = true;
+	for (size_t i = 0; i < count; i++) {
+		is_good = read_rung(at, items[i], &ladder.rungs[i]) && is_good;
+		is_good = check_order(at, items[i], &ladder, i) && is_good;
+	}
+	if (is_good)
+		*(struct ladder *)field(at, at->key->at) = ladder;
+	return is_good;
+}
+
 /* A single value stands for a list of one, as in the reference. */
 static bool read_list(const struct place *at, const struct ynode *node)
 {
 	const struct ynode *const *items = node->kind == Y_LIST ? node->items : &node;
 	size_t count = node->kind == Y_LIST ? node->count : 1;
+	bool is_ladder = at->key->kind == VALUE_LADDER;
+	size_t count_max = is_ladder ? RUNGS_PER_LADDER_MAX : CONF_ITEMS_MAX;
 	if (count == 0 && at->key->kind != VALUE_STATUSES)
-		return problem(at->problems, node, "%s is empty: nothing would be checked", at->key->name);
-	if (count > CONF_ITEMS_MAX)
-		return problem(at->problems, node, "%s has more than %d items", at->key->name, CONF_ITEMS_MAX);
+		return problem(at->problems, node, "%s is empty: nothing would be %s", at->key->name,
+			       is_ladder ? "done" : "checked");
+	if (count > count_max)
+		return problem(at->problems, node, "%s has more than %zu items", at->key->name, count_max);
 	for (size_t i = 0; i < count; i++) {
 		if (items[i]->kind != Y_SCALAR)
 			return problem(at->problems, items[i], "%s: an item must be a single value", at->key->name);
 	}
+	if (is_ladder)
+		return read_ladder(at, items, count);
 	return at->key->kind == VALUE_CODES ? read_codes(at, items, count) : read_texts(at, items, count);
+}
+
+static bool is_list_of_texts(enum value_kind kind)
+{
+	return kind == VALUE_LABELS || kind == VALUE_STATUSES || kind == VALUE_STATES || kind == VALUE_PATHS;
 }
 
 static bool is_list(enum value_kind kind)
 {
-	return kind == VALUE_LABELS || kind == VALUE_STATUSES || kind == VALUE_PATHS || kind == VALUE_CODES;
+	return is_list_of_texts(kind) || kind == VALUE_CODES || kind == VALUE_LADDER;
 }
 
 static bool is_text(enum value_kind kind)
 {
-	return kind == VALUE_TEXT || kind == VALUE_SECRET || kind == VALUE_URL || kind == VALUE_CHOICE;
+	return kind == VALUE_TEXT || kind == VALUE_SECRET || kind == VALUE_URL || kind == VALUE_HOST ||
+	       kind == VALUE_CHOICE;
 }
 
 static bool read_scalar(const struct place *at, const struct ynode *node)
@@ -317,6 +444,8 @@ static bool read_scalar(const struct place *at, const struct ynode *node)
 		return read_text(at, node);
 	case VALUE_URL:
 		return read_url(at, node);
+	case VALUE_HOST:
+		return read_host(at, node);
 	case VALUE_CHOICE:
 		return read_choice(at, node);
 	case VALUE_PLACE:
@@ -331,10 +460,14 @@ static bool read_scalar(const struct place *at, const struct ynode *node)
 		return read_duration(at, node);
 	case VALUE_LIMIT:
 		return read_limit(at, node);
+	case VALUE_NEEDS:
+		return read_needs(at, node);
 	case VALUE_LABELS:
 	case VALUE_STATUSES:
+	case VALUE_STATES:
 	case VALUE_PATHS:
 	case VALUE_CODES:
+	case VALUE_LADDER:
 		return read_list(at, node);
 	case VALUE_CHECKS:
 	case VALUE_PARAMS:
@@ -386,7 +519,7 @@ void value_free(const struct schema_key *key, void *base)
 		free(*codes);
 		*codes = NULL;
 		*(size_t *)field(&at, key->count_at) = 0;
-	} else if (is_list(key->kind)) {
+	} else if (is_list_of_texts(key->kind)) {
 		char ***texts = field(&at, key->at);
 		size_t *count = field(&at, key->count_at);
 		for (size_t i = 0; i < *count; i++)

@@ -1,30 +1,17 @@
-/* The brake: it only ever removes actions, it has the last word, and each removal carries its reason. */
-#include <stdlib.h>
+/* The brake: it only ever removes actions, it has the last word, and each removal carries its reason. Its parts:
+ * outage.c (is it the nodes at all?), masters.c (quorum), budget.c (how many workers at once). */
 #include <string.h>
 
+#include "core/marks.h"
 #include "core/plan.h"
 
 /* Fewer of the nodes' servers than this share in the cloud's listing: the listing is not believed. */
 #define MATCHED_PERCENT_MIN 50
-
-int quorum_of(int members)
-{
-	return members / 2 + 1;
-}
-
-static bool is_young(const struct node *node, const struct policy *policy, struct now now)
-{
-	return node->created.ms > 0 && now.wall.ms - node->created.ms < policy->check_delay_after_add_ms;
-}
-
-static bool has_taint(const struct node *node, const char *key)
-{
-	for (size_t i = 0; i < node->taints_count; i++) {
-		if (strcmp(node->taints[i].key, key) == 0)
-			return true;
-	}
-	return false;
-}
+/* A MachineHealthCheck is about to act, or has just acted: this long before its time and after. */
+#define MHC_BEFORE_MS (2 * MINUTE)
+#define MHC_AFTER_MS (10 * MINUTE)
+/* What Masakari may need before a server of its own is touched. */
+#define MASAKARI_MS (5 * MINUTE)
 
 /* Somebody else is at work on the cluster. Our own replacement makes it busy too; then the ops queue by their lock. */
 static bool is_busy_by_others(const struct snapshot *snapshot, const struct ops *ops)
@@ -52,7 +39,23 @@ static enum hold cluster_hold(const struct snapshot *snapshot, const struct ops 
 	return HOLD_NONE;
 }
 
-enum hold brake_gate(const struct snapshot *snapshot, const struct policy *policy, const struct op *op)
+/* Paused, or not known whether: the cluster for node NULL. */
+static enum hold switch_hold(const struct snapshot *snapshot, const struct node *node)
+{
+	if (!snapshot->is_switches_fresh)
+		return HOLD_SWITCHES;
+	return switches_is_paused(snapshot->switches, node, snapshot->now.wall) ? HOLD_PAUSED : HOLD_NONE;
+}
+
+/* Unknown is not unhealthy: right now some check must say that the node is bad (law L2). */
+static bool is_proven_bad(const struct history *history, const struct op *op)
+{
+	const struct record *record = history_find(history, op->facts.node);
+	return op->rung == RUNG_UNCORDON || (record != NULL && record->is_bad_now);
+}
+
+enum hold brake_gate(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
+		     const struct ops *ops, const struct op *op)
 {
 	if (!snapshot->is_leader)
 		return HOLD_STANDBY;
@@ -66,11 +69,20 @@ enum hold brake_gate(const struct snapshot *snapshot, const struct policy *polic
 		return HOLD_JOURNAL;
 	if (op != NULL && op->is_committed)
 		return HOLD_NONE; /* finishing is safer than stopping */
+	if (snapshot->is_api_troubled && op != NULL && op->rung != RUNG_UNCORDON)
+		return HOLD_API;
+	enum hold hold = switch_hold(snapshot, op != NULL ? snapshot_node(snapshot, op->facts.node) : NULL);
+	if (hold != HOLD_NONE)
+		return hold;
 	/* Also an op that another leader began: the cloud has to be seen first, and may have been switched off
 	 * meanwhile. */
 	if (!snapshot->cluster->is_known || !snapshot->is_cloud_fresh)
 		return HOLD_CLOUD_STALE;
-	return snapshot->cluster->is_healing_enabled ? HOLD_NONE : HOLD_DISABLED;
+	if (!snapshot->cluster->is_healing_enabled)
+		return HOLD_DISABLED;
+	if (op != NULL && op->rung != RUNG_UNCORDON && is_busy_by_others(snapshot, ops))
+		return HOLD_CLUSTER_BUSY;
+	return op == NULL || is_proven_bad(history, op) ? HOLD_NONE : HOLD_WITNESSES;
 }
 
 /* What holds every node of the cluster. A dry run is not here: it comes last, so that it shows what else would hold. */
@@ -85,11 +97,13 @@ static enum hold global_hold(const struct snapshot *snapshot, const struct histo
 		return HOLD_CLOCK;
 	if (!snapshot->is_journal_safe)
 		return HOLD_JOURNAL;
+	if (!snapshot->is_switches_fresh)
+		return HOLD_SWITCHES;
 	enum hold hold = cluster_hold(snapshot, ops);
 	if (hold != HOLD_NONE)
 		return hold;
-	if (plan->is_storm)
-		return HOLD_STORM;
+	if (plan->outage.hold != HOLD_NONE)
+		return plan->outage.hold;
 	if (history->storm_at.ms != 0 && snapshot->now.mono.ms - history->storm_at.ms < policy->storm_cooldown_ms)
 		return HOLD_COOLDOWN;
 	return HOLD_NONE;
@@ -99,149 +113,111 @@ static enum hold global_hold(const struct snapshot *snapshot, const struct histo
 static bool is_listing_suspect(const struct snapshot *snapshot)
 {
 	size_t matched = 0;
+	size_t count = 0;
 	for (size_t i = 0; i < snapshot->nodes_count; i++) {
-		if (match_node(snapshot, snapshot->nodes[i]).machine != NULL)
-			matched++;
+		if (snapshot->nodes[i]->is_phantom) /* made of the listing itself */
+			continue;
+		count++;
+		matched += match_node(snapshot, snapshot->nodes[i]).machine != NULL;
 	}
-	return snapshot->nodes_count > 1 && matched * 100 < snapshot->nodes_count * MATCHED_PERCENT_MIN;
+	return count > 1 && matched * 100 < count * MATCHED_PERCENT_MIN;
 }
 
-static enum hold node_hold(const struct snapshot *snapshot, const struct policy *policy, const struct line *line)
+static void hold(struct line *line, enum hold why, const char *detail)
+{
+	if (line->hold != HOLD_NONE || why == HOLD_NONE)
+		return;
+	line->hold = why;
+	line->detail = detail;
+}
+
+/* ---- one node -----------------------------------------------------------------------------------------------------
+ */
+
+/* Of the repairs so far: how the last one ended, and why nothing stronger follows. */
+static const char *what_came(struct arena *arena, const struct line *line)
+{
+	const char *note = line->record->last_note;
+	return arena_printf(arena, "%s%s%s", note, note[0] != '\0' && line->beyond[0] != '\0' ? "; " : "",
+			    line->beyond);
+}
+
+/* The verdict: is it unhealthy at all? */
+static void hold_verdict(const struct snapshot *snapshot, struct arena *arena, struct line *line)
 {
 	const struct record *record = line->record;
+	const char *pause = switches_hold(snapshot->switches, line->node, snapshot->now.wall, arena);
+	if (pause != NULL)
+		hold(line, HOLD_PAUSED, pause);
 	if (record->state == CASE_GIVEN_UP)
-		return HOLD_GIVEN_UP;
+		hold(line, HOLD_GIVEN_UP, what_came(arena, line));
+	if (record->is_disputed && !record->is_unhealthy)
+		hold(line, HOLD_WITNESSES, arena_strdup(arena, record->why));
 	if (record->state == CASE_SUSPECT || !record->is_unhealthy)
-		return HOLD_DURATION;
-	if (line->node->deleted.ms != 0)
-		return HOLD_DELETED;
-	if (has_taint(line->node, "ToBeDeletedByClusterAutoscaler"))
-		return HOLD_AUTOSCALER;
-	/* The node that came of a repair is young again, but its case is not. A young server is somebody's new one. */
+		hold(line, HOLD_DURATION, "");
+}
+
+/* The machine is replaced by Cluster API itself when it has been NotReady for long enough. What we do has to be over by
+ * then, or comes after it has not acted. */
+static bool is_machine_health_checks(const struct snapshot *snapshot, const struct policy *policy,
+				     const struct line *line)
+{
+	if (policy->mhc_timeout_ms == 0 || node_annotation(line->node, ANNOTATION_CAPI_MACHINE) == NULL)
+		return false;
+	int64_t bad_ms = snapshot->now.mono.ms - record_bad_from(line->record).ms;
+	return bad_ms > policy->mhc_timeout_ms - MHC_BEFORE_MS && bad_ms < policy->mhc_timeout_ms + MHC_AFTER_MS;
+}
+
+/* What belongs to others is left alone (law L11). */
+static void hold_others(const struct snapshot *snapshot, const struct policy *policy, struct line *line)
+{
+	const struct record *record = line->record;
 	const struct machine *machine = line->match.machine;
+	if (line->node->deleted.ms != 0)
+		hold(line, HOLD_DELETED, "");
+	const struct mark *mark = mark_of_others(line->node);
+	if (mark != NULL)
+		hold(line, mark->hold, mark->who);
+	if (is_machine_health_checks(snapshot, policy, line))
+		hold(line, HOLD_MACHINE_HEALTH_CHECK, "");
+	/* Masters are cordoned for good in some clusters. */
+	bool is_cordoned = line->node->is_cordoned && line->node->cordon_mark[0] == '\0';
+	if (is_cordoned && line->node->role == ROLE_WORKER && !policy->is_cordoned_healed)
+		hold(line, HOLD_CORDONED, "");
+	if (machine != NULL && machine->has_ha && !record->has_acted &&
+	    snapshot->now.mono.ms - record->opened.ms < MASAKARI_MS)
+		hold(line, HOLD_MASAKARI, "");
+}
+
+/* Not yet. */
+static void hold_time(const struct snapshot *snapshot, const struct policy *policy, struct arena *arena,
+		      struct line *line)
+{
+	const struct record *record = line->record;
+	const struct machine *machine = line->match.machine;
+	struct now now = snapshot->now;
+	/* The node that came of a repair is young again, but its case is not. A young server is somebody's new one. */
 	bool is_new_server = machine != NULL && machine->created.ms > 0 &&
-			     snapshot->now.wall.ms - machine->created.ms < policy->check_delay_after_add_ms;
-	if (!record->has_acted && (is_young(line->node, policy, snapshot->now) || is_new_server))
-		return HOLD_YOUNG;
-	if (record->next_try.ms != 0 && snapshot->now.mono.ms < record->next_try.ms)
-		return HOLD_BACKOFF;
-	return HOLD_NONE;
+			     now.wall.ms - machine->created.ms < policy->check_delay_after_add_ms;
+	if (!record->has_acted && (!node_is_grown(line->node, record, policy, now) || is_new_server))
+		hold(line, HOLD_YOUNG, "");
+	if (record->left_until.ms != 0 && now.mono.ms < record->left_until.ms)
+		hold(line, HOLD_LEFT, arena_strdup(arena, record->last_note));
+	if (record->next_try.ms != 0 && now.mono.ms < record->next_try.ms)
+		hold(line, HOLD_BACKOFF, what_came(arena, line));
 }
 
-struct masters {
-	int total, healthy;
-	bool is_one_under_repair;
-};
-
-/* Unknown is not unhealthy, but a quorum is only counted of masters that are seen to be well. */
-static bool is_well(const struct snapshot *snapshot, const struct node *node)
+static void hold_zone(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
+		      const struct plan *plan, struct line *line)
 {
-	const struct checker *checker = snapshot->checker;
-	bool is_ok = false;
-	for (size_t i = 0; i < checker->count[node->role]; i++) {
-		enum health health = checker->find(checker->ctx, i, node, snapshot->now.wall, NULL);
-		if (health == HEALTH_BAD)
-			return false;
-		is_ok = is_ok || health == HEALTH_OK;
+	const struct frozen_zone *zone = outage_zone(&plan->outage, line->node->zone);
+	if (zone != NULL) {
+		hold(line, HOLD_ZONE, zone->detail);
+		return;
 	}
-	return is_ok;
-}
-
-static struct masters count_masters(const struct snapshot *snapshot, const struct ops *ops)
-{
-	struct masters masters = { 0 };
-	for (size_t i = 0; i < snapshot->nodes_count; i++) {
-		const struct node *node = snapshot->nodes[i];
-		if (node->role != ROLE_MASTER)
-			continue;
-		bool is_under_repair = ops_of_node_const(ops, node->name) != NULL;
-		masters.total++;
-		masters.is_one_under_repair = masters.is_one_under_repair || is_under_repair;
-		if (!is_under_repair && is_well(snapshot, node))
-			masters.healthy++;
-	}
-	return masters;
-}
-
-static enum hold master_hold(struct masters *masters, const struct line *line)
-{
-	if (masters->is_one_under_repair)
-		return HOLD_MASTER_BUSY;
-	/* The only master may be rebooted: there is no quorum to lose beside its own. */
-	bool is_single_reboot = masters->total == 1 && line->rung != RUNG_REPLACE;
-	if (!is_single_reboot && masters->healthy < quorum_of(masters->total))
-		return HOLD_QUORUM;
-	masters->is_one_under_repair = true;
-	return HOLD_NONE;
-}
-
-/* Under repair, or between two rungs of one climb: its slot is taken. A case that pauses before its next attempt gives
- * the slot to others, and asks for one again when the pause is over. */
-static bool uses_slot(const struct record *record, const struct ops *ops)
-{
-	if (ops_of_node_const(ops, record->node) != NULL)
-		return true;
-	return record->is_climbing && record->is_bad_now;
-}
-
-static int count_slots(const struct history *history, const struct ops *ops)
-{
-	int used = 0;
-	for (size_t i = 0; i < history->count; i++) {
-		if (history->records[i].role == ROLE_WORKER && uses_slot(&history->records[i], ops))
-			used++;
-	}
-	for (size_t i = 0; i < ops->count;
-	     i++) { /* replacements whose old Node is gone and whose new one is not there yet */
-		if (ops->list[i].facts.is_worker && history_find(history, ops->list[i].facts.node) == NULL)
-			used++;
-	}
-	return used;
-}
-
-/* Cases that have begun go on first, then the oldest; by name in the end, so that runs are repeatable. */
-static int by_urgency(const void *a, const void *b)
-{
-	const struct line *x = *(const struct line *const *)a;
-	const struct line *y = *(const struct line *const *)b;
-	if (x->record->has_acted != y->record->has_acted)
-		return x->record->has_acted ? -1 : 1;
-	if (x->record->opened.ms != y->record->opened.ms)
-		return x->record->opened.ms < y->record->opened.ms ? -1 : 1;
-	return strcmp(x->node->name, y->node->name);
-}
-
-static void hold(struct line *line, enum hold why)
-{
-	if (line->hold == HOLD_NONE)
-		line->hold = why;
-}
-
-static void spend_budget(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
-			 const struct ops *ops, struct arena *arena, struct plan *plan)
-{
-	struct line **order = arena_array(arena, struct line *, plan->count + 1);
-	size_t count = 0;
-	for (size_t i = 0; i < plan->count; i++) {
-		if (plan->lines[i].hold == HOLD_NONE)
-			order[count++] = &plan->lines[i];
-	}
-	qsort(order, count, sizeof(struct line *), by_urgency);
-	struct masters masters = count_masters(snapshot, ops);
-	int limit = limit_of(policy->max_concurrent_repairs, (int)plan->total[ROLE_WORKER]);
-	int used = count_slots(history, ops);
-	for (size_t i = 0; i < count; i++) {
-		if (order[i]->record->role == ROLE_MASTER) {
-			order[i]->hold = master_hold(&masters, order[i]);
-		} else if (!uses_slot(order[i]->record, ops)) {
-			if (used >= limit) {
-				order[i]->hold = HOLD_BUDGET;
-				order[i]->detail = arena_printf(arena, "%d of %d", used, limit);
-			} else {
-				used++;
-			}
-		}
-	}
+	struct mono at = line->node->zone[0] != '\0' ? history_frozen(history, line->node->zone) : (struct mono){ 0 };
+	if (at.ms != 0 && snapshot->now.mono.ms - at.ms < policy->storm_cooldown_ms)
+		hold(line, HOLD_COOLDOWN, line->node->zone);
 }
 
 /* A node that registered anew under another name leaves its old Node behind, NotReady for ever, on a server that is
@@ -252,49 +228,59 @@ static void hold_shared_servers(const struct snapshot *snapshot, struct plan *pl
 		const struct machine *machine = match_node(snapshot, snapshot->nodes[i]).machine;
 		for (size_t k = 0; k < plan->count && machine != NULL; k++) {
 			struct line *line = &plan->lines[k];
-			if (line->hold == HOLD_NONE && line->match.machine == machine &&
-			    line->node != snapshot->nodes[i]) {
-				line->hold = HOLD_NO_SERVER;
-				line->detail = "another Node runs on the same server";
-			}
+			if (line->match.machine == machine && line->node != snapshot->nodes[i])
+				hold(line, HOLD_NO_SERVER, "another Node runs on the same server");
 		}
 	}
 }
 
+static void brake_line(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
+		       const struct ops *ops, enum hold global, struct arena *arena, struct plan *plan,
+		       struct line *line)
+{
+	enum hold server = line->hold; /* the ladder's: less telling than the node's own and the cluster's */
+	const char *detail = line->detail;
+	line->hold = HOLD_NONE;
+	line->detail = "";
+	if (ops_of_node_const(ops, line->node->name) != NULL || ops_has_case(ops, line->record->case_id)) {
+		line->hold = HOLD_REPAIRING;
+		return;
+	}
+	hold_verdict(snapshot, arena, line);
+	hold_others(snapshot, policy, line);
+	hold_time(snapshot, policy, arena, line);
+	hold(line, global, global == plan->outage.hold ? plan->outage.detail : "");
+	hold_zone(snapshot, history, policy, plan, line);
+	hold(line, server, detail);
+	if (line->match.machine != NULL && ops_has_server(ops, line->match.machine->id))
+		hold(line, HOLD_SERVER_BUSY, "");
+}
+
 void brake_apply(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
-		 const struct ops *ops, can_repair can, const void *ctx, struct arena *arena, struct plan *plan)
+		 const struct ops *ops, struct arena *arena, struct plan *plan)
 {
 	enum hold global = global_hold(snapshot, history, policy, ops, plan);
 	bool is_any_left = false;
 	for (size_t i = 0; i < plan->count; i++) {
-		struct line *line = &plan->lines[i];
-		if (ops_of_node_const(ops, line->node->name) != NULL) {
-			line->hold = HOLD_REPAIRING;
-			continue;
-		}
-		enum hold server = line->hold; /* the ladder's: less telling than the node's own and the cluster's */
-		line->hold = HOLD_NONE;
-		hold(line, node_hold(snapshot, policy, line));
-		hold(line, global);
-		hold(line, server);
-		const char *why = NULL;
-		if (line->hold == HOLD_NONE && !can(ctx, line->rung, line->node, line->match.machine, &why)) {
-			line->hold = HOLD_CANNOT;
-			line->detail = why != NULL ? why : "";
-		}
-		if (line->hold == HOLD_NONE && line->match.machine != NULL &&
-		    ops_has_server(ops, line->match.machine->id))
-			line->hold = HOLD_SERVER_BUSY;
-		is_any_left = is_any_left || line->hold == HOLD_NONE;
+		brake_line(snapshot, history, policy, ops, global, arena, plan, &plan->lines[i]);
+		is_any_left = is_any_left || plan->lines[i].hold == HOLD_NONE;
 	}
 	if (is_any_left) /* looks at every node: only when something is to be done */
 		hold_shared_servers(snapshot, plan);
 	bool is_suspect = is_any_left && is_listing_suspect(snapshot);
 	for (size_t i = 0; i < plan->count && is_suspect; i++)
-		hold(&plan->lines[i], HOLD_CLOUD_SUSPECT);
-	spend_budget(snapshot, history, policy, ops, arena, plan);
+		hold(&plan->lines[i], HOLD_CLOUD_SUSPECT, "");
+	budget_spend(snapshot, history, policy, ops, arena, plan);
 	for (size_t i = 0; i < plan->count && policy->is_dry_run; i++)
-		hold(&plan->lines[i], HOLD_DRY_RUN);
+		hold(&plan->lines[i], HOLD_DRY_RUN, "");
+}
+
+/* Somebody else has taken the node over since the repair began. */
+static const char *taken_over(const struct node *node)
+{
+	if (node->deleted.ms != 0)
+		return "the Node is being deleted";
+	return mark_of_others(node) != NULL ? "somebody else is at work on the node" : NULL;
 }
 
 const char *brake_cancel(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,
@@ -306,15 +292,19 @@ const char *brake_cancel(const struct snapshot *snapshot, const struct history *
 	const struct record *record = history_find(history, op->facts.node);
 	if (node == NULL)
 		return "the Node is gone";
-	if (record == NULL || !record->is_bad_now)
+	if (record == NULL || record->is_well_now)
 		return "the node is healthy again";
-	if (node->deleted.ms != 0)
-		return "the Node is being deleted";
+	if (taken_over(node) != NULL)
+		return taken_over(node);
 	if (policy->is_dry_run)
 		return "dry-run was switched on";
+	if (snapshot->is_switches_fresh && switches_is_paused(snapshot->switches, node, snapshot->now.wall))
+		return "healing was paused";
 	if (snapshot->cluster->is_known && !snapshot->cluster->is_healing_enabled)
 		return "healing was switched off";
 	if (history->storm_at.ms != 0 && history->storm_at.ms == snapshot->now.mono.ms)
 		return "too many nodes are unhealthy";
+	if (node->zone[0] != '\0' && history_frozen(history, node->zone).ms == snapshot->now.mono.ms)
+		return "too many nodes of its zone are unhealthy";
 	return NULL;
 }

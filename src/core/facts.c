@@ -86,3 +86,21 @@ bool cluster_is_settled(const struct cluster_view *cluster)
 	bool is_deleted = text_starts(cluster->status, "DELETE_") || text_starts(cluster->stack_status, "DELETE_");
 	return is_magnum_fine && is_stack_fine && !is_deleted;
 }
+
+const char *node_annotation(const struct node *node, const char *key)
+{
+	for (size_t i = 0; i < node->annotations_count; i++) {
+		if (strcmp(node->annotations[i].key, key) == 0)
+			return node->annotations[i].value;
+	}
+	return NULL;
+}
+
+bool node_has_taint(const struct node *node, const char *key)
+{
+	for (size_t i = 0; i < node->taints_count; i++) {
+		if (strcmp(node->taints[i].key, key) == 0)
+			return true;
+	}
+	return false;
+}

@@ -38,9 +38,20 @@ struct taint {
 #define SERVER_ID_BYTES 40
 #define GROUP_NAME_BYTES 64
 
+/* An annotation that says something to us: ours, or a mark of others (core/marks.h). Both interned. */
+struct annotation {
+	const char *key;
+	const char *value;
+};
+
 #define ANNOTATION_PREFIX "autohealing.openstack.org/"
 /* Ours, on a node that this healer cordoned; the value is the case's id. Whoever finds it may uncordon. */
 #define ANNOTATION_CORDONED ANNOTATION_PREFIX "cordoned"
+
+/* The operator's switch for one node: "REASON" or "REASON; until=2026-11-23T06:00:00Z" (core/switches.h). */
+#define ANNOTATION_PAUSED ANNOTATION_PREFIX "paused"
+/* Set by Cluster API on the nodes of its Machines. */
+#define ANNOTATION_CAPI_MACHINE "cluster.x-k8s.io/machine"
 
 /* A Kubernetes Node: one block of memory, strings inside it or interned. Never NULL: absent strings are "". */
 struct node {
@@ -59,11 +70,17 @@ struct node {
 	struct wall deleted; /* deletionTimestamp; 0: none */
 	enum role role;
 	bool is_cordoned; /* spec.unschedulable */
+	bool is_phantom;  /* there is no such Node: a server of the cluster that never joined it. uid is the server's id
+			   */
 	uint16_t conditions_count;
 	uint16_t taints_count;
+	uint16_t annotations_count;
 	const struct condition *conditions;
 	const struct taint *taints;
+	const struct annotation *annotations; /* those that mark_is_wanted() asks for (core/marks.h) */
 };
+const char *node_annotation(const struct node *, const char *key); /* NULL: it has none of that key */
+bool node_has_taint(const struct node *, const char *key);
 const struct condition *node_condition(const struct node *, const char *type); /* NULL: it has none of that type */
 
 /* A server, as Nova tells it. */
@@ -76,16 +93,25 @@ struct machine {
 	char addresses[4][46]; /* the first fixed addresses, IPv4 or IPv6 text; "" from the end on */
 	char fault[120];
 	struct wall created;
-	int power_state; /* 0 none, 1 running, 4 shut down */
+	char host_id[60]; /* a hash of the compute host and the project; "" unknown */
+	int power_state;  /* 0 none, 1 running, 4 shut down */
 	bool is_locked;
+	bool has_ha; /* metadata HA_Enabled=True: Masakari looks after it too */
 };
 
 /* What a check says of a node. Unknown is never unhealthy. */
 enum health { HEALTH_UNKNOWN, HEALTH_OK, HEALTH_BAD };
 const char *health_name(enum health);
+/* What a probe could tell of the guest beside its verdict: chooses between a soft and a hard reboot. */
+enum symptom {
+	SYMPTOM_NONE,
+	SYMPTOM_GUEST_ANSWERS, /* its network stack does (a refused connection, an HTTP answer): the program is dead */
+	SYMPTOM_GUEST_SILENT,  /* nothing comes back at all */
+};
 #define FINDING_WHY_BYTES 120
 struct finding {
 	enum health health;
+	enum symptom symptom;
 	struct wall since;           /* of BAD: since when, uninterrupted, as far as anybody knows */
 	char why[FINDING_WHY_BYTES]; /* one clause: "Ready=Unknown (NodeStatusUnknown)" */
 };
@@ -114,6 +140,8 @@ struct cluster_view {
 	char stack_status[32]; /* Heat's; believed over Magnum's UPDATE_FAILED */
 	bool has_healing_label;
 	bool is_healing_enabled; /* label auto_healing_enabled */
+	bool has_etcd_volume;    /* label etcd_volume_size above 0: a replaced master keeps its etcd data */
+	int masters_count;       /* Magnum's master_count; 0: unknown */
 	size_t groups_count;
 	struct group groups[GROUPS_MAX];
 };

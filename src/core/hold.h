@@ -8,6 +8,22 @@
 	X(HOLD_NONE, "none", "nothing holds it back")                                                                  \
 	X(HOLD_REPAIRING, "repairing", "a repair of this node is running")                                             \
 	X(HOLD_DURATION, "duration", "it has not been unhealthy for long enough yet")                                  \
+	X(HOLD_WITNESSES, "witnesses", "not enough of its checks agree that it is unhealthy")                          \
+	X(HOLD_PAUSED, "paused", "healing is paused by an operator")                                                   \
+	X(HOLD_SWITCHES, "switches",                                                                                   \
+	  "whether healing is paused is not known: the state ConfigMap is not watched live")                           \
+	X(HOLD_OUTAGE, "outage", "so many nodes failed at once that this looks like the network")                      \
+	X(HOLD_ZONE, "zone", "most of its zone is unhealthy: this looks like an outage of the zone")                   \
+	X(HOLD_API, "api", "the Kubernetes API fails or is slow, so that nodes look worse than they are")              \
+	X(HOLD_LEASES, "leases",                                                                                       \
+	  "the heartbeats of many nodes are late: this looks like an outage that has just begun")                      \
+	X(HOLD_OTHER_HEALER, "other-healer", "another healer is at work on the node")                                  \
+	X(HOLD_UPGRADE, "upgrade", "the node is being upgraded")                                                       \
+	X(HOLD_CORDONED, "cordoned", "somebody cordoned the node: it may be under maintenance")                        \
+	X(HOLD_MACHINE_HEALTH_CHECK, "machine-health-check", "the MachineHealthCheck of Cluster API replaces it now")  \
+	X(HOLD_MASAKARI, "masakari", "Masakari looks after this server, and is given time to")                         \
+	X(HOLD_LEFT, "left", "the last repair found that somebody else is at work on it")                              \
+	X(HOLD_RATE, "rate", "as many repairs as policy allows were begun within the hour")                            \
 	X(HOLD_VIEW_STALE, "view-stale", "the list of nodes is not live, so nothing is known for certain")             \
 	X(HOLD_CLOUD_STALE, "cloud-stale", "the cloud has not been seen completely and recently enough")               \
 	X(HOLD_CLOUD_SUSPECT, "cloud-suspect", "the cloud shows far fewer servers than there are nodes")               \

@@ -21,12 +21,15 @@
 	X("resource", resource)                                                                                        \
 	X("baseline", baseline)                                                                                        \
 	X("volume", volume)                                                                                            \
+	X("rootVolume", root_volume)                                                                                   \
+	X("wentWrong", why)                                                                                            \
 	X("case", case_id)
 
 #define RECORD_IDS(X)                                                                                                  \
 	X("node", node)                                                                                                \
 	X("uid", uid)                                                                                                  \
-	X("case", case_id)
+	X("case", case_id)                                                                                             \
+	X("stopped", stopped)
 
 /* For people: a case is not forgotten because one of these does not fit. */
 #define RECORD_PROSE(X)                                                                                                \
@@ -40,6 +43,7 @@
 	X("opened", opened)                                                                                            \
 	X("okSince", ok_since)                                                                                         \
 	X("nextTry", next_try)                                                                                         \
+	X("leftUntil", left_until)                                                                                     \
 	X("repaired", repaired)
 
 #define PAST_TEXTS(X)                                                                                                  \
@@ -79,6 +83,19 @@ static void put_mono(struct buf *out, const char *name, struct mono at, struct n
 		put_wall(out, name, (struct wall){ now.wall.ms - (now.mono.ms - at.ms) });
 }
 
+/* Unset ones as "". */
+static void put_times(struct buf *out, const char *name, const struct mono *times, size_t count, struct now now)
+{
+	(void)buf_printf(out, ",\"%s\":[", name);
+	for (size_t i = 0; i < count; i++) {
+		char text[WALL_TEXT_BYTES];
+		struct wall at = { now.wall.ms - (now.mono.ms - times[i].ms) };
+		(void)buf_printf(out, "%s\"%s\"", i > 0 ? "," : "",
+				 times[i].ms != 0 ? wall_format_micro(at, text) : "");
+	}
+	(void)buf_char(out, ']');
+}
+
 static void put_op(struct buf *out, const struct op *op)
 {
 	(void)buf_printf(out, "{\"recipe\":\"%s\",\"step\":\"%s\",\"rung\":\"%s\"", op->recipe->name, op_step(op)->name,
@@ -90,6 +107,8 @@ static void put_op(struct buf *out, const struct op *op)
 		(void)buf_printf(out, ",\"committed\":\"%s\"", op->recipe->steps[op->committed_at].name);
 	if (op->holds_lock)
 		(void)buf_text(out, ",\"lock\":true");
+	if (op->is_counted)
+		(void)buf_text(out, ",\"counted\":true");
 	if (op->is_touched)
 		(void)buf_text(out, ",\"touched\":true");
 #define PUT(name, member) put_text(out, name, op->facts.member);
@@ -100,34 +119,89 @@ static void put_op(struct buf *out, const struct op *op)
 			 op->facts.count, op->facts.is_worker ? "true" : "false",
 			 op->facts.has_cordoned ? "true" : "false", (long long)op->facts.ready_limit_ms,
 			 op->facts.newest);
+	if (op->facts.was_ready)
+		(void)buf_text(out, ",\"wasReady\":true");
+	if (op->facts.may_have_stopped)
+		(void)buf_text(out, ",\"stopped\":true");
 	if (op->facts.acted.ms != 0)
 		put_wall(out, "acted", op->facts.acted);
 	(void)buf_char(out, '}');
 }
 
-static void put_record(struct buf *out, const struct record *record, struct now now)
+/* The oldest first, so that the ring goes on where it was. */
+static void put_flips(struct buf *out, const struct record *record, struct now now)
 {
-	(void)buf_printf(out,
-			 "{\"state\":\"%s\",\"role\":\"%s\",\"rung\":\"%s\",\"acted\":%s,\"climbing\":%s,\"rungTries\":"
-			 "%d,\"attempts\":%d",
-			 case_state_name(record->state), role_name(record->role), rung_name(record->last_rung),
-			 record->has_acted ? "true" : "false", record->is_climbing ? "true" : "false",
-			 record->rung_tries, record->attempts);
+	struct mono flips[FLIPS_MAX];
+	unsigned kept = record->flips_count < FLIPS_MAX ? record->flips_count : FLIPS_MAX;
+	for (unsigned i = 0; i < kept; i++)
+		flips[i] = record->flips[(record->flips_count - kept + i) % FLIPS_MAX];
+	put_times(out, "flips", flips, kept, now);
+}
+
+/* What of the cases is written: the most that fits. */
+enum detail {
+	ALL_OF_THEM,
+	WITHOUT_PROSE, /* and without the changes between good and bad */
+	ONLY_TOUCHED,  /* ... of those in which something was done */
+};
+
+static void put_record(struct buf *out, const struct record *record, enum detail detail, struct now now)
+{
+	(void)buf_printf(
+		out,
+		"{\"state\":\"%s\",\"role\":\"%s\",\"rung\":\"%s\",\"top\":\"%s\",\"acted\":%s,\"climbing\":%s,"
+		"\"rungTries\":%d,\"attempts\":%d",
+		case_state_name(record->state), role_name(record->role), rung_name(record->last_rung),
+		rung_name(record->top), record->has_acted ? "true" : "false", record->is_climbing ? "true" : "false",
+		record->rung_tries, record->attempts);
 #define PUT(name, member) put_text(out, name, record->member);
 	RECORD_IDS(PUT)
-	RECORD_PROSE(PUT)
+	if (detail == ALL_OF_THEM) {
+		RECORD_PROSE(PUT)
+	}
 #undef PUT
 #define PUT(name, member) put_mono(out, name, record->member, now);
 	RECORD_TIMES(PUT)
 #undef PUT
-	(void)buf_text(out, ",\"badSince\":[");
-	for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++) {
+	size_t checks = CHECKS_PER_ROLE_MAX;
+	while (checks > 0 && record->bad_since[checks - 1].ms == 0)
+		checks--;
+	put_times(out, "badSince", record->bad_since, checks, now);
+	if (record->is_phantom)
+		(void)buf_text(out, ",\"phantom\":true");
+	if (record->lefts > 0)
+		(void)buf_printf(out, ",\"lefts\":%d", record->lefts);
+	if (record->is_awaited)
+		(void)buf_text(out, ",\"awaited\":true");
+	if (record->flips_count > 1 && detail == ALL_OF_THEM)
+		put_flips(out, record, now);
+	(void)buf_char(out, '}');
+}
+
+static void put_zones(struct buf *out, const struct history *history, struct now now)
+{
+	(void)buf_text(out, ",\"zones\":[");
+	for (size_t i = 0; i < history->zones_count; i++) {
 		char text[WALL_TEXT_BYTES];
-		struct wall at = { now.wall.ms - (now.mono.ms - record->bad_since[i].ms) };
-		const char *shown = record->bad_since[i].ms != 0 ? wall_format_micro(at, text) : "";
-		(void)buf_printf(out, "%s\"%s\"", i > 0 ? "," : "", shown);
+		struct wall at = { now.wall.ms - (now.mono.ms - history->zones[i].at.ms) };
+		(void)buf_printf(out, "%s{\"frozen\":\"%s\"", i > 0 ? "," : "", wall_format_micro(at, text));
+		put_text(out, "zone", history->zones[i].zone);
+		(void)buf_char(out, '}');
 	}
-	(void)buf_text(out, "]}");
+	(void)buf_char(out, ']');
+}
+
+/* Those of the last hour are all that anybody asks for. */
+static void put_begun(struct buf *out, const struct history *history, struct now now)
+{
+	size_t kept = history->begun_count < BEGUN_MAX ? history->begun_count : BEGUN_MAX;
+	size_t n = 0;
+	struct mono recent[BEGUN_MAX];
+	for (size_t i = 0; i < kept; i++) {
+		if (now.mono.ms - history->begun[i].ms < HOUR)
+			recent[n++] = history->begun[i];
+	}
+	put_times(out, "begun", recent, n, now);
 }
 
 static void put_past(struct buf *out, const struct history *history)
@@ -158,13 +232,34 @@ static void put_extra(struct buf *out, const json_t *extra)
 	}
 }
 
-bool journal_write(const struct journal *journal, const struct history *history, const struct ops *ops, struct now now,
-		   struct buf *out)
+/* In a storm of thousands the cases in which nothing was done are left out: their clocks are the least that is lost. */
+static bool is_worth_storing(const struct record *record)
+{
+	return record->has_acted || record->is_climbing || record->state == CASE_GIVEN_UP || record->attempts > 0 ||
+	       record->lefts > 0;
+}
+
+static void put_cases(struct buf *out, const struct history *history, enum detail detail, struct now now)
+{
+	bool is_touched_only = detail == ONLY_TOUCHED || history->count > SUSPECTS_STORED_MAX;
+	for (size_t i = 0, n = 0; i < history->count; i++) {
+		if (is_touched_only && !is_worth_storing(&history->records[i]))
+			continue;
+		if (n++ > 0)
+			(void)buf_char(out, ',');
+		put_record(out, &history->records[i], detail, now);
+	}
+}
+
+static bool put_document(const struct journal *journal, const struct history *history, const struct ops *ops,
+			 enum detail detail, struct now now, struct buf *out)
 {
 	(void)buf_printf(out, "{\"v\":%d,\"leader\":", JOURNAL_VERSION);
 	(void)buf_json(out, journal->leader);
 	put_wall(out, "written", now.wall);
 	put_mono(out, "stormAt", history->storm_at, now);
+	put_zones(out, history, now);
+	put_begun(out, history, now);
 	(void)buf_text(out, ",\"ops\":[");
 	for (size_t i = 0, n = 0; i < ops->count; i++) {
 		if (op_is_over(&ops->list[i]))
@@ -174,20 +269,27 @@ bool journal_write(const struct journal *journal, const struct history *history,
 		put_op(out, &ops->list[i]);
 	}
 	(void)buf_text(out, "],\"cases\":[");
-	for (size_t i = 0, n = 0; i < history->count; i++) {
-		/* In a storm of thousands the suspects are left out: their clocks are the least that is lost. */
-		if (history->count > SUSPECTS_STORED_MAX && history->records[i].state == CASE_SUSPECT)
-			continue;
-		if (n++ > 0)
-			(void)buf_char(out, ',');
-		put_record(out, &history->records[i], now);
-	}
+	put_cases(out, history, detail, now);
 	(void)buf_text(out, "],\"past\":[");
 	put_past(out, history);
 	(void)buf_char(out, ']');
 	if (journal->extra != NULL)
 		put_extra(out, journal->extra);
 	return buf_char(out, '}') && !out->is_over;
+}
+
+bool journal_write(const struct journal *journal, const struct history *history, const struct ops *ops, struct now now,
+		   struct buf *out)
+{
+	size_t from = out->n;
+	bool was_over = out->is_over;
+	for (enum detail detail = ALL_OF_THEM; detail <= ONLY_TOUCHED && !was_over; detail++) {
+		out->n = from;
+		out->is_over = false;
+		if (put_document(journal, history, ops, detail, now, out))
+			return true;
+	}
+	return false;
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -246,6 +348,7 @@ static bool read_op(const json_t *json, const struct recipe *(*find)(const void 
 	op.is_sent = json_bool(json, "sent", false);
 	op.is_committed = step_find(recipe, json_text(json, "committed"), &op.committed_at);
 	op.holds_lock = json_bool(json, "lock", false);
+	op.is_counted = json_bool(json, "counted", false);
 	op.is_touched = json_bool(json, "touched", false);
 	bool fits = true;
 #define GET(name, member) fits = TEXT_COPY(op.facts.member, json_text(json, name)) && fits;
@@ -256,6 +359,8 @@ static bool read_op(const json_t *json, const struct recipe *(*find)(const void 
 	op.facts.is_worker = json_bool(json, "worker", false);
 	op.facts.has_cordoned = json_bool(json, "cordoned", false);
 	op.facts.newest = (int32_t)json_int(json, "newest", 0);
+	op.facts.was_ready = json_bool(json, "wasReady", false);
+	op.facts.may_have_stopped = json_bool(json, "stopped", false);
 	op.facts.acted = get_wall(json, "acted");
 	op.facts.ready_limit_ms = json_int(json, "readyLimitMs", 5 * MINUTE);
 	if (op.facts.ready_limit_ms <= 0 || op.facts.ready_limit_ms > 24 * HOUR)
@@ -265,6 +370,24 @@ static bool read_op(const json_t *json, const struct recipe *(*find)(const void 
 	op_resume(&op, now);
 	*out = op;
 	return true;
+}
+
+/* Into *out at most max of them; how many there were. */
+static size_t get_times(const json_t *json, const char *name, struct mono *out, size_t max, struct now now)
+{
+	const json_t *list = json_object_get(json, name);
+	size_t count = json_array_size(list) < max ? json_array_size(list) : max;
+	for (size_t i = 0; i < count; i++) {
+		struct wall at = { 0 };
+		(void)wall_parse(str_of(json_string_value(json_array_get(list, i))), &at);
+		out[i] = rebase(at, now, false);
+	}
+	return count;
+}
+
+static bool may_be_future(const char *name)
+{
+	return strcmp(name, "nextTry") == 0 || strcmp(name, "leftUntil") == 0;
 }
 
 static bool read_record(const json_t *json, struct now now, struct record *out)
@@ -285,14 +408,17 @@ static bool read_record(const json_t *json, struct now now, struct record *out)
 #define GET(name, member) (void)TEXT_COPY(record.member, json_text(json, name));
 	RECORD_PROSE(GET)
 #undef GET
-#define GET(name, member) record.member = rebase(get_wall(json, name), now, strcmp(name, "nextTry") == 0);
+#define GET(name, member) record.member = rebase(get_wall(json, name), now, may_be_future(name));
 	RECORD_TIMES(GET)
 #undef GET
-	for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++) {
-		struct wall at = { 0 };
-		(void)wall_parse(str_of(json_string_value(json_array_get(json_object_get(json, "badSince"), i))), &at);
-		record.bad_since[i] = rebase(at, now, false);
-	}
+	(void)get_times(json, "badSince", record.bad_since, CHECKS_PER_ROLE_MAX, now);
+	record.flips_count = (unsigned)get_times(json, "flips", record.flips, FLIPS_MAX, now);
+	record.was_bad = record_bad_from(&record).ms != 0; /* a restart is no change of its health */
+	record.is_phantom = json_bool(json, "phantom", false);
+	record.lefts = get_small(json, "lefts");
+	record.is_awaited = json_bool(json, "awaited", false);
+	if (!rung_parse(json_text_or(json, "top", "none"), &record.top))
+		record.top = RUNG_NONE;
 	*out = record;
 	return fits && record.node[0] != '\0';
 }
@@ -308,6 +434,16 @@ static void read_past(const json_t *json, struct history *history)
 #undef GET
 	}
 	history->past_next = history->past_count % PAST_MAX;
+}
+
+static void read_zones(const json_t *json, struct now now, struct history *history)
+{
+	for (size_t i = 0; i < json_array_size(json) && i < ZONES_MAX; i++) {
+		const json_t *item = json_array_get(json, i);
+		struct mono at = rebase(get_wall(item, "frozen"), now, false);
+		if (at.ms != 0 && json_text_or(item, "zone", "")[0] != '\0')
+			history_freeze(history, json_text(item, "zone"), at);
+	}
 }
 
 static int by_node(const void *a, const void *b)
@@ -349,7 +485,8 @@ static void read_ops(const json_t *json, const struct recipe *(*find)(const void
 
 static json_t *unknown_keys(const json_t *json)
 {
-	static const char *const known[] = { "v", "leader", "written", "stormAt", "ops", "cases", "past" };
+	static const char *const known[] = { "v",     "leader", "written", "stormAt", "zones",
+					     "begun", "ops",    "cases",   "past" };
 	json_t *extra = json_object();
 	const char *key = NULL;
 	json_t *value = NULL;
@@ -376,6 +513,8 @@ bool journal_read(struct str text, const struct recipe *(*find)(const void *ctx,
 	(void)TEXT_COPY(out->leader, json_text(json, "leader"));
 	out->extra = unknown_keys(json);
 	history->storm_at = rebase(get_wall(json, "stormAt"), now, false);
+	read_zones(json_object_get(json, "zones"), now, history);
+	history->begun_count = get_times(json, "begun", history->begun, BEGUN_MAX, now);
 	read_cases(json_object_get(json, "cases"), now, history, err);
 	read_ops(json_object_get(json, "ops"), find, ctx, now, ops, err);
 	read_past(json_object_get(json, "past"), history);

@@ -25,8 +25,9 @@ struct journal {
 };
 void journal_done(struct journal *);
 
-/* Appends the document. Cases that are only suspected are written too: their clocks count. False: it would be larger
- * than the buffer may be. */
+/* Appends the document. Cases that are only suspected are written too: their clocks count. Where that is more than the
+ * buffer may hold, the texts for people are left out, and then the cases in which nothing was done; of more than 500
+ * cases these are left out anyway. False: it is too large even so, or the buffer was over its limit before. */
 bool journal_write(const struct journal *, const struct history *, const struct ops *, struct now, struct buf *out);
 
 /* Reads a document into an empty history and an empty table; recipes are found by find(). What cannot be understood (an

@@ -34,7 +34,7 @@ static bool is_hanging_reboot(const struct machine *machine, const struct record
 	return record->has_acted && record->last_rung == RUNG_REBOOT && is_rebooting;
 }
 
-static enum hold foreign_state(const struct machine *machine)
+enum hold server_hold(const struct machine *machine)
 {
 	if (machine->is_locked)
 		return HOLD_SERVER_LOCKED;
@@ -49,44 +49,95 @@ static enum hold foreign_state(const struct machine *machine)
 	return machine->task_state[0] != '\0' ? HOLD_SERVER_BUSY : HOLD_NONE;
 }
 
-static enum rung first_rung(const struct machine *machine)
+/* The rung of the ladder that comes after the last one; its last one when there is none. */
+static const struct ladder_rung *next_rung(const struct ladder *ladder, enum rung last)
 {
-	if (strcmp(machine->status, "SHUTOFF") == 0)
+	for (size_t i = 0; i < ladder->count; i++) {
+		if (ladder->rungs[i].rung > last) /* rungs grow in force */
+			return &ladder->rungs[i];
+	}
+	return &ladder->rungs[ladder->count - 1];
+}
+
+/* What the rung comes to, for a server in this state: a guest that is off or silent does not hear a soft reboot. */
+static enum rung by_symptom(const struct record *record, const struct machine *machine, enum rung rung)
+{
+	if (machine == NULL)
+		return rung;
+	bool is_off = strcmp(machine->status, "SHUTOFF") == 0;
+	if (is_off && record->last_rung == RUNG_NONE && rung != RUNG_REPLACE)
 		return RUNG_START;
-	return strcmp(machine->status, "ERROR") == 0 ? RUNG_HARD_REBOOT : RUNG_REBOOT;
+	if (rung == RUNG_START && !is_off)
+		rung = RUNG_REBOOT;
+	bool is_deaf = is_off || strcmp(machine->status, "ERROR") == 0 || record->symptom == SYMPTOM_GUEST_SILENT;
+	if (rung == RUNG_REBOOT && is_deaf)
+		return RUNG_HARD_REBOOT;
+	return rung;
 }
 
-static enum rung worker_rung(const struct machine *machine, enum rung last)
+/* The highest rung that this cloud has for this node, and why not a higher one. */
+static void find_top(const struct ladder *ladder, can_repair can, const void *ctx, struct line *line)
 {
-	return last == RUNG_NONE ? first_rung(machine) : RUNG_REPLACE;
+	line->top = RUNG_NONE;
+	for (size_t i = ladder->count; i-- > 0 && line->top == RUNG_NONE;) {
+		const char *why = NULL;
+		if (can(ctx, ladder->rungs[i].rung, line->node, line->match.machine, &why))
+			line->top = ladder->rungs[i].rung;
+		else if (line->beyond[0] == '\0' && why != NULL)
+			line->beyond = why;
+	}
 }
 
-/* A master is never replaced here: soft, then hard reboot. */
-static enum rung master_rung(const struct machine *machine, enum rung last)
+static void choose(const struct record *record, const struct ladder *ladder, const struct policy *policy,
+		   struct line *line)
 {
-	enum rung first = first_rung(machine);
-	return last == RUNG_NONE ? first : RUNG_HARD_REBOOT;
+	const struct machine *machine = line->match.machine;
+	const struct ladder_rung *next = next_rung(ladder, record->last_rung);
+	/* Past what can be done here the climb ends; what it tries again is the last thing that can be. */
+	enum rung rung = next->rung > line->top ? line->top : next->rung;
+	if (machine == NULL)
+		rung = RUNG_REPLACE; /* the server is gone: nothing else is of use */
+	line->rung = by_symptom(record, machine, rung);
+	if (line->rung > line->top)
+		line->top = line->rung; /* a hard reboot in place of the soft one */
+	line->limit_ms = policy->rebuild_delay_after_reboot_ms;
+	for (size_t i = 0; i < ladder->count; i++) {
+		if (ladder->rungs[i].limit_ms > 0 &&
+		    (ladder->rungs[i].rung == rung || ladder->rungs[i].rung == line->rung))
+			line->limit_ms = ladder->rungs[i].limit_ms;
+	}
 }
 
-void ladder_choose(const struct snapshot *snapshot, struct line *line)
+void ladder_choose(const struct snapshot *snapshot, const struct policy *policy, can_repair can, const void *ctx,
+		   struct line *line)
 {
 	const struct record *record = line->record;
+	const struct ladder *ladder = record->ladder != NULL ? record->ladder : &policy->ladders[line->node->role];
 	line->match = match_node(snapshot, line->node);
 	const struct machine *machine = line->match.machine;
+	bool is_gone = machine == NULL && line->match.missing[0] != '\0';
 	line->rung = RUNG_NONE;
-	if (machine == NULL && line->match.missing[0] != '\0' && record->role == ROLE_WORKER) {
-		line->rung = RUNG_REPLACE; /* the server is gone: nothing else is of use */
-		return;
-	}
-	if (machine == NULL || !line->match.is_verified) {
+	if ((machine == NULL && !is_gone) || (machine != NULL && !line->match.is_verified)) {
 		line->hold = HOLD_NO_SERVER;
 		return;
 	}
-	line->rung = record->role == ROLE_MASTER ? master_rung(machine, record->last_rung)
-						 : worker_rung(machine, record->last_rung);
-	line->hold = foreign_state(machine);
+	find_top(ladder, can, ctx, line);
+	if (line->top == RUNG_NONE || (is_gone && line->top != RUNG_REPLACE)) {
+		line->hold = HOLD_CANNOT;
+		line->detail = line->beyond;
+		if (is_gone && line->beyond[0] == '\0')
+			line->detail = "the server is gone, and the ladder has no replacement";
+		return;
+	}
+	choose(record, ladder, policy, line);
+	line->hold = machine != NULL ? server_hold(machine) : HOLD_NONE;
 	if (line->hold == HOLD_SERVER_BUSY && is_hanging_reboot(machine, record)) {
 		line->rung = RUNG_HARD_REBOOT;
 		line->hold = HOLD_NONE;
+	}
+	const char *why = NULL; /* the symptom may have led to a rung that was not asked for above */
+	if (line->hold == HOLD_NONE && !can(ctx, line->rung, line->node, machine, &why)) {
+		line->hold = HOLD_CANNOT;
+		line->detail = why != NULL ? why : "";
 	}
 }

@@ -63,6 +63,16 @@ enum verdict op_fail(struct op *op, const char *fmt, ...)
 	return V_FAIL;
 }
 
+enum verdict op_leave(struct op *op, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	(void)vsnprintf(op->note, sizeof op->note, fmt, ap);
+	va_end(ap);
+	op->is_left = true;
+	return V_FAIL;
+}
+
 enum verdict op_goto(struct op *op, const char *step)
 {
 	op->next = step;
@@ -174,7 +184,10 @@ void op_resume(struct op *op, struct now now)
 		op->is_committed = op->recipe->steps[op->committed_at].is_committed;
 	}
 	enter(op, op->at, now.mono, 0);
-	if (op_step(op)->is_once && op->is_sent)
+	/* It may be repeated, but not blindly: much can have happened since it was written down. */
+	if (!op_step(op)->is_once && op_step(op)->look != NULL)
+		enter(op, step_index(op->recipe, op_step(op)->look), now.mono, 0);
+	else if (op_step(op)->is_once && op->is_sent)
 		back_to_look(op, now, 0);
 	else if (op->is_sent)
 		op->due.ms = now.mono.ms + OP_LOST_PAUSE_MS; /* it was at the look already */
@@ -382,6 +395,15 @@ bool ops_has_server(const struct ops *ops, const char *server)
 {
 	for (size_t i = 0; i < ops->count; i++) {
 		if (strcmp(ops->list[i].facts.server, server) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool ops_has_case(const struct ops *ops, const char *case_id)
+{
+	for (size_t i = 0; case_id[0] != '\0' && i < ops->count; i++) {
+		if (strcmp(ops->list[i].facts.case_id, case_id) == 0)
 			return true;
 	}
 	return false;

@@ -38,13 +38,15 @@ struct step {
 	const char *name; /* stored: part of the format */
 	void (*ask)(const struct op *, struct arena *, struct ask *out);
 	enum verdict (*hear)(struct op *, const struct answer *); /* may change op->facts, and op->note by op_note() */
-	int64_t limit_ms;  /* in this step at most; then `otherwise`, else the op fails */
-	int64_t poll_ms;   /* pause after V_AGAIN; 0: 3 s */
-	unsigned tries;    /* V_RETRYs and lost answers at most; 0: 5 */
-	bool is_once;      /* must not be repeated: journalled before it is asked; a lost answer goes back to `look` */
-	const char *look;  /* with is_once: the earlier step that sees whether the act happened, and skips it if so */
-	bool is_exclusive; /* one op per cluster inside such steps at a time: see ops_may_enter() */
-	bool is_committed; /* once this act has left, the op is finished rather than cancelled */
+	int64_t limit_ms; /* in this step at most; then `otherwise`, else the op fails */
+	int64_t poll_ms;  /* pause after V_AGAIN; 0: 3 s */
+	unsigned tries;   /* V_RETRYs and lost answers at most; 0: 5 */
+	bool is_once;     /* must not be repeated: journalled before it is asked; a lost answer goes back to `look` */
+	/* The earlier step that sees whether the act happened, and skips it if so. Of a step that is not once: where a
+	 * new leader begins, which cannot know what was done since the journal was written. */
+	const char *look;
+	bool is_exclusive;     /* one op per cluster inside such steps at a time: see ops_may_enter() */
+	bool is_committed;     /* once this act has left, the op is finished rather than cancelled */
 	const char *otherwise; /* step to go to when limit_ms passes */
 };
 
@@ -86,6 +88,11 @@ struct op_facts {
 	struct wall acted;            /* when the server was up again after the act, by the cloud's clock; 0: unknown */
 	char volume[SERVER_ID_BYTES]; /* being detached */
 	int32_t newest;               /* highest index of the servers' names before the act (resize) */
+	bool may_have_stopped;   /* an earlier repair of this case may have stopped the server: a stop is not a person's
+				  */
+	char root_volume[512];   /* path of the root volume's resource below /stacks; "" none */
+	char why[OP_NOTE_BYTES]; /* on a way back: what led to it */
+	bool was_ready; /* the Node was Ready when the repair began: the reason is another, and Ready is no news */
 	char node_version[40]; /* the Node's resourceVersion when it was looked at before cordoning it; not stored */
 };
 
@@ -97,6 +104,7 @@ struct op {
 	struct wall started;   /* stored */
 	bool is_sent;          /* stored: the act of this once step (or of the one `at` looks for) may have left */
 	bool holds_lock;       /* stored: it is the one op of its cluster inside the exclusive steps */
+	bool is_counted;       /* stored: it counts for the repairs of the hour */
 	bool is_touched;       /* stored: a once act may have left, committed or not */
 	struct op_facts facts; /* stored */
 	/* rebuilt on resume */
@@ -107,6 +115,7 @@ struct op {
 	unsigned redone;          /* how often a once step was sent back to its look */
 	bool is_committed;        /* an act of a committed step may have left: finishing is safer than stopping */
 	size_t committed_at;      /* the step that did it */
+	bool is_left;             /* ended because somebody else is at work there: no failure of the repair */
 	bool needs_journal;       /* the once step's intent is not yet known to be stored: write it, op_journalled() */
 	const char *next;         /* of V_GOTO */
 	uint64_t changed;         /* the journal's counter when something stored of it last changed */
@@ -150,12 +159,17 @@ bool ops_may_enter(struct ops *, struct op *);
 struct op *ops_of_node(struct ops *, const char *node);
 const struct op *ops_of_node_const(const struct ops *, const char *node);
 bool ops_has_server(const struct ops *, const char *server);
+/* A repair by resize ends under another node's name, but it is still the same case's. "" is no case. */
+bool ops_has_case(const struct ops *, const char *case_id);
 struct op *ops_add(struct ops *); /* NULL: full */
 void ops_remove(struct ops *, struct op *);
 
 /* For hear functions. */
 enum verdict op_goto(struct op *, const char *step);
 enum verdict op_fail(struct op *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The op ends, because what it found is somebody else's business (law L11): looked at again later, counted as nothing.
+ */
+enum verdict op_leave(struct op *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void op_note(struct op *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The usual reading of an HTTP answer to something repeatable: 2xx NEXT; none, 408, 409, 429, 5xx RETRY; else FAIL. */
 enum verdict op_usual(struct op *, const struct answer *, const char *what);

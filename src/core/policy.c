@@ -25,5 +25,14 @@ struct policy policy_default(void)
 		.retry_backoff_ms = 5 * MINUTE,
 		.max_attempts = 5,
 		.worker_replacement = REPLACE_IN_PLACE,
+		.master_replacement = MASTERS_AUTO,
+		.ladders = { [ROLE_MASTER] = { 3,
+					       { { RUNG_REBOOT, 0 }, { RUNG_HARD_REBOOT, 0 }, { RUNG_REPLACE, 0 } } },
+			     [ROLE_WORKER] = { 2, { { RUNG_REBOOT, 0 }, { RUNG_REPLACE, 0 } } } },
+		.needs = { 1, 1 },
+		.zone_storm_threshold = { 50, true },
+		.flap_changes = 6,
+		.flap_window_ms = 30 * MINUTE,
+		.mhc_timeout_ms = 5 * MINUTE,
 	};
 }

@@ -7,7 +7,7 @@
 
 #define ANSWER_BYTES_MAX ((size_t)16 << 20) /* a listing page of 1,000 servers has about 2 MB */
 
-static struct call *find(struct daemon *daemon, uint64_t id)
+struct call *call_find(struct daemon *daemon, uint64_t id)
 {
 	for (size_t i = 0; id != 0 && i < CALLS_MAX; i++) {
 		if (daemon->calls[i].id == id)
@@ -25,13 +25,19 @@ static void wake(struct daemon *daemon, bool is_urgent)
 static void on_head(void *ctx, uint64_t id, const struct http_answer *answer)
 {
 	struct daemon *daemon = ctx;
-	if (id == daemon->watch_id)
-		reflector_head(daemon->reflector, answer);
+	if (switch_head(daemon, id, answer) || id != daemon->watch_id)
+		return;
+	kube_watch_heard(&daemon->watch_way, answer);
+	reflector_head(daemon->reflector, answer);
 }
 
 static void on_bytes(void *ctx, uint64_t id, struct str chunk)
 {
 	struct daemon *daemon = ctx;
+	if (switch_bytes(daemon, id, chunk)) {
+		wake(daemon, true); /* somebody paused something: at once */
+		return;
+	}
 	if (id != daemon->watch_id)
 		return;
 	reflector_bytes(daemon->reflector, chunk);
@@ -41,13 +47,18 @@ static void on_bytes(void *ctx, uint64_t id, struct str chunk)
 static void on_done(void *ctx, uint64_t id, const struct http_answer *answer)
 {
 	struct daemon *daemon = ctx;
+	if (switch_done(daemon, id, answer)) {
+		wake(daemon, true);
+		return;
+	}
 	if (id == daemon->watch_id) {
 		daemon->watch_id = 0;
+		kube_watch_heard(&daemon->watch_way, answer);
 		reflector_done(daemon->reflector, answer);
 		wake(daemon, true);
 		return;
 	}
-	struct call *call = find(daemon, id);
+	struct call *call = call_find(daemon, id);
 	if (call == NULL)
 		return;
 	call->is_done = true;
@@ -72,7 +83,7 @@ uint64_t call_start(struct daemon *daemon, enum owner owner, const struct http_r
 		struct call *call = &daemon->calls[i];
 		if (call->id != 0)
 			continue;
-		*call = (struct call){ .id = ++daemon->calls_made, .owner = owner };
+		*call = (struct call){ .id = ++daemon->calls_made, .owner = owner, .started = daemon->now.mono };
 		buf_init(&call->headers, HTTP_HEADERS_BYTES_MAX);
 		buf_init(&call->body, ANSWER_BYTES_MAX);
 		struct http_request copy = *request;
@@ -93,7 +104,7 @@ void call_free(struct call *call)
 
 void call_cancel(struct daemon *daemon, uint64_t id)
 {
-	struct call *call = find(daemon, id);
+	struct call *call = call_find(daemon, id);
 	if (call == NULL)
 		return;
 	if (!call->is_done)
@@ -109,6 +120,8 @@ struct call *call_next_done(struct daemon *daemon)
 		if (call->id != 0 && call->is_done && (first == NULL || call->id < first->id))
 			first = call;
 	}
+	if (first != NULL)
+		kube_call_heard(daemon, first);
 	return first;
 }
 

@@ -20,7 +20,7 @@ static int64_t interval_ms(const struct daemon *daemon)
 	bool is_idle = daemon->ops.count == 0;
 	for (size_t i = 0; i < daemon->history.count && is_idle; i++)
 		is_idle = !daemon->history.records[i].is_bad_now;
-	if (!is_idle)
+	if (!is_idle || checks_need_cloud(daemon->checks))
 		return interval;
 	int64_t idle = interval * IDLE_ROUNDS < IDLE_MAX_MS ? interval * IDLE_ROUNDS : IDLE_MAX_MS;
 	return idle > interval ? idle : interval;
@@ -207,7 +207,8 @@ void cloud_report_turn(struct daemon *daemon)
 		return;
 	bool may = lease_leads(&daemon->lease, daemon->now.mono) && daemon->is_journal_safe && cloud_is_fresh(daemon) &&
 		   daemon->ops.count == 0 && cluster_is_settled(daemon->cluster) && !cluster_is_busy(daemon->cluster) &&
-		   daemon->cluster->is_healing_enabled && reflector_is_fresh(daemon->reflector, daemon->now);
+		   daemon->cluster->is_healing_enabled && reflector_is_fresh(daemon->reflector, daemon->now) &&
+		   switch_is_fresh(daemon) && !switches_is_paused(&daemon->switches, NULL, fair_now(daemon).wall);
 	if (!may || daemon->now.mono.ms < daemon->report_due.ms)
 		return;
 	const char **bad = arena_array(&daemon->arena, const char *, daemon->history.count + 1);

@@ -28,19 +28,6 @@ static void default_lease(struct lease_opts *opts)
 	}
 }
 
-static void say_what_is_not_done(struct daemon *daemon)
-{
-	const struct config *config = daemon->opts.config;
-	for (int role = 0; role < ROLES_COUNT; role++) {
-		for (size_t i = 0; i < config->checks_count[role]; i++) {
-			if (strcmp(config->checks[role][i].type, check_endpoint.type) == 0)
-				LOG(daemon->opts.log, LOG_WARN, "check",
-				    "check Endpoint is accepted, but this version does not probe: it will say unknown",
-				    { "role", role_name((enum role)role) });
-		}
-	}
-}
-
 struct daemon *daemon_new(const struct daemon_opts *opts, struct now now, struct err *err)
 {
 	struct daemon *daemon = xcalloc(1, sizeof *daemon);
@@ -66,7 +53,8 @@ struct daemon *daemon_new(const struct daemon_opts *opts, struct now now, struct
 		return NULL;
 	}
 	(void)TEXT_COPY(daemon->namespace, access_namespace(daemon->access));
-	say_what_is_not_done(daemon);
+	(void)switch_open(daemon); /* it has nothing that could fail */
+	probe_open(daemon);
 	return daemon;
 }
 
@@ -76,8 +64,11 @@ void daemon_free(struct daemon *daemon)
 		return;
 	if (daemon->watch_id != 0)
 		daemon->opts.http->cancel(daemon->opts.http->ctx, daemon->watch_id);
+	switch_close(daemon);
 	for (size_t i = 0; i < CALLS_MAX; i++)
 		call_cancel(daemon, daemon->calls[i].id);
+	probe_done(daemon);
+	phantoms_done(daemon);
 	if (daemon->observer != NULL)
 		daemon->provider->observer_free(daemon->observer);
 	session_free(daemon->session);
@@ -127,6 +118,7 @@ static void hand_out(struct daemon *daemon)
 		done.answer.headers = buf_str(&done.headers);
 		done.answer.body = buf_str(&done.body);
 		call->id = 0;
+		reach_heard(daemon, &done);
 		switch (done.owner) {
 		case OWN_LEASE:
 			kube_lease_heard(daemon, &done);
@@ -148,6 +140,15 @@ static void hand_out(struct daemon *daemon)
 			break;
 		case OWN_REPORT:
 			cloud_report_heard(daemon, &done);
+			break;
+		case OWN_PROBE:
+			probe_heard(daemon, &done);
+			break;
+		case OWN_HEARTBEATS:
+			heartbeats_heard(daemon, &done);
+			break;
+		case OWN_MARK:
+			mark_heard(daemon, &done);
 			break;
 		}
 		call_free(&done);
@@ -173,6 +174,7 @@ static int64_t next_due(const struct daemon *daemon)
 		at_most(&due_ms, now_ms + tick_ms);
 	else if (daemon->watch_id == 0)
 		at_most(&due_ms, reflector_due(daemon->reflector).ms);
+	at_most(&due_ms, switch_due_ms(daemon));
 	if (daemon->plan.count > 0)
 		at_most(&due_ms, now_ms + tick_ms);
 	for (size_t i = 0; i < daemon->ops.count; i++) {
@@ -188,6 +190,7 @@ static int64_t next_due(const struct daemon *daemon)
 		at_most(&due_ms, daemon->journal_due.ms);
 	if (daemon->event_call == 0 && daemon->events_count > 0)
 		at_most(&due_ms, daemon->events_due.ms);
+	at_most(&due_ms, probe_due_ms(daemon));
 	return due_ms > now_ms ? due_ms : now_ms + 1; /* whatever was due now has had its turn */
 }
 
@@ -218,9 +221,11 @@ int64_t daemon_turn(struct daemon *daemon, struct now now)
 	hand_out(daemon);
 	stop_turn(daemon);
 	kube_watch_turn(daemon);
+	switch_turn(daemon);
 	kube_lease_turn(daemon);
 	if (!daemon->is_stopping)
 		cloud_turn(daemon);
+	probe_turn(daemon);
 	repair_turn(daemon);
 	journal_turn(daemon);
 	events_turn(daemon);

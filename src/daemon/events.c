@@ -9,13 +9,34 @@
 #define EVENT_TRIES_MAX 3
 #define EVENT_RETRY_MS (5 * SEC)
 
+static struct queued_event *event_at(struct daemon *daemon, size_t i)
+{
+	return &daemon->events[(daemon->events_first + i) % EVENTS_QUEUE_MAX];
+}
+
+/* In a storm there are more holds than can be told; what was done must not be lost for them. The first is on its way.
+ */
+static void make_room(struct daemon *daemon)
+{
+	size_t out = daemon->event_call != 0 ? 1 : 0;
+	for (size_t i = out; i < daemon->events_count; i++) {
+		if (strcmp(event_at(daemon, i)->reason, "RepairHeld") == 0) {
+			out = i;
+			break;
+		}
+	}
+	for (size_t i = out; i + 1 < daemon->events_count; i++)
+		*event_at(daemon, i) = *event_at(daemon, i + 1);
+	daemon->events_count--;
+	if (daemon->events_dropped++ == 0)
+		LOG(daemon->opts.log, LOG_WARN, "event", "more events than can be written; the log has them all");
+}
+
 void event_tell(struct daemon *daemon, const char *node, const char *uid, bool is_warning, const char *reason,
 		const char *action, const char *fmt, ...)
 {
-	if (daemon->events_count == EVENTS_QUEUE_MAX) { /* the oldest is the least interesting by now */
-		daemon->events_first = (daemon->events_first + 1) % EVENTS_QUEUE_MAX;
-		daemon->events_count--;
-	}
+	if (daemon->events_count == EVENTS_QUEUE_MAX)
+		make_room(daemon);
 	struct queued_event *event =
 		&daemon->events[(daemon->events_first + daemon->events_count++) % EVENTS_QUEUE_MAX];
 	*event = (struct queued_event){ .is_warning = is_warning, .at = daemon->now.wall };

@@ -1,23 +1,25 @@
 /* The journal in its ConfigMap. Every write carries the resourceVersion that this leader read after it was elected, so
- * a deposed leader's write conflicts, and it cannot begin an act. */
+ * a deposed leader's write conflicts, and it cannot begin an act. It is a patch of the journal's own key: what people
+ * write beside it (the switches) is theirs. Their writes make ours conflict, too: then it is read again, and goes on.
+ */
 #include <string.h>
 
 #include "base/jsonx.h"
 #include "daemon/daemon_int.h"
+#include "kube/state_object.h"
 
 #define JOURNAL_TIMEOUT_MS (10 * SEC)
 #define JOURNAL_PAUSE_MS (5 * SEC) /* between writes that nothing waits for */
 #define JOURNAL_RETRY_MS (2 * SEC)
+/* Of a write only the new resourceVersion is wanted back, not the whole journal again. */
+#define METADATA_ONLY "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
 void journal_forget(struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->ops.count; i++)
 		call_cancel(daemon, daemon->ops.list[i].call); /* the ticket is torn; the new leader will look */
 	daemon->ops.count = 0;
-	struct mono storm_at = daemon->history.storm_at; /* what a standby saw of a storm, it knows as a leader too */
-	history_done(&daemon->history);
-	history_init(&daemon->history);
-	daemon->history.storm_at = storm_at;
+	history_forget(&daemon->history);
 	daemon->plan = (struct plan){ 0 };
 	daemon->judged_version = 0;
 	daemon->is_journal_loaded = false;
@@ -73,11 +75,12 @@ static void write_start(struct daemon *daemon)
 	struct arena *arena = &daemon->arena;
 	const char *path = is_new ? configmaps_path(arena, daemon->namespace)
 				  : configmap_path(arena, daemon->namespace, STATE_CONFIGMAP);
-	const char *body = configmap_body(arena, daemon->namespace, STATE_CONFIGMAP,
-					  is_new ? "" : daemon->journal_version, STATE_KEY, buf_cstr(&text));
+	const char *body =
+		is_new ? configmap_body(arena, daemon->namespace, STATE_CONFIGMAP, STATE_KEY, buf_cstr(&text))
+		       : configmap_patch(arena, daemon->journal_version, STATE_KEY, buf_cstr(&text));
 	buf_done(&text);
-	if (!kube_start(daemon, OWN_JOURNAL, is_new ? "POST" : "PUT", path, NULL, body, JOURNAL_TIMEOUT_MS, false,
-			&daemon->journal_call)) {
+	if (!kube_start_as(daemon, OWN_JOURNAL, is_new ? "POST" : "PATCH", path, METADATA_ONLY,
+			   is_new ? NULL : PATCH_MERGE, body, JOURNAL_TIMEOUT_MS, false, &daemon->journal_call)) {
 		daemon->journal_due.ms = daemon->now.mono.ms + JOURNAL_RETRY_MS;
 		return;
 	}
@@ -98,6 +101,19 @@ static bool is_awaited(const struct daemon *daemon)
 	return !daemon->is_journal_safe;
 }
 
+/* Somebody deleted it while nothing changed: what runs must not be only in our memory. The watch may lag behind our own
+ * writes, so only a quiet journal is looked for; and rarely, in case the watch is wrong. */
+static void look_for_it(struct daemon *daemon)
+{
+	bool is_quiet = daemon->dirty == daemon->saved && daemon->has_configmap &&
+			daemon->now.mono.ms >= daemon->journal_due.ms;
+	if (!is_quiet || daemon->now.mono.ms < daemon->journal_missed.ms || !switch_is_fresh(daemon) ||
+	    state_object_has_beside(daemon->state_object))
+		return;
+	daemon->journal_missed.ms = daemon->now.mono.ms + MINUTE;
+	daemon->dirty++;
+}
+
 void journal_turn(struct daemon *daemon)
 {
 	if (!lease_leads(&daemon->lease, daemon->now.mono))
@@ -113,6 +129,7 @@ void journal_turn(struct daemon *daemon)
 			read_start(daemon);
 		return;
 	}
+	look_for_it(daemon);
 	bool is_due = daemon->now.mono.ms >= daemon->journal_due.ms;
 	if ((daemon->dirty != daemon->saved && is_due) ||
 	    (is_awaited(daemon) && (is_due || daemon->journal_failures == 0)))
@@ -123,8 +140,7 @@ void journal_turn(struct daemon *daemon)
 static void take_over(struct daemon *daemon, const char *text)
 {
 	struct err err = { 0 };
-	struct mono storm_at = daemon->history.storm_at;
-	history_done(&daemon->history);
+	struct history before = daemon->history; /* what a standby saw of storms, it knows as a leader too */
 	history_init(&daemon->history);
 	daemon->ops.count = 0;
 	bool is_read = journal_read(str_of(text), recipe_find, daemon->provider, fair_now(daemon), &daemon->journal,
@@ -135,8 +151,8 @@ static void take_over(struct daemon *daemon, const char *text)
 			    : "the journal is not understood: nothing will be repaired; delete the "
 			      "ConfigMap " STATE_CONFIGMAP " to begin anew",
 		    { "why", err.text });
-	if (storm_at.ms != 0 && storm_at.ms > daemon->history.storm_at.ms)
-		daemon->history.storm_at = storm_at;
+	history_keep_sight(&daemon->history, &before);
+	history_done(&before);
 	if (!is_read) {
 		daemon->journal_due.ms = daemon->now.mono.ms + MINUTE;
 		return;
@@ -148,52 +164,56 @@ static void take_over(struct daemon *daemon, const char *text)
 		    { "recipe", daemon->ops.list[i].recipe->name }, { "step", op_step(&daemon->ops.list[i])->name });
 }
 
-/* Our own write whose answer was lost is ours still. Anybody else's means that we do not lead. */
-static bool reread(struct daemon *daemon, const json_t *json)
+/* What we know is the truth; it only has to be written over this version, or into a new ConfigMap (version ""). */
+static void write_anew(struct daemon *daemon, const char *version)
 {
-	const char *text = json_string_value(json_object_get(json_object_get(json, "data"), STATE_KEY));
+	(void)TEXT_COPY(daemon->journal_version, version);
+	daemon->has_configmap = version[0] != '\0';
+	daemon->must_reread = false;
+	daemon->journal_due = daemon->now.mono;
+	daemon->dirty++;
+}
+
+/* Our own write whose answer was lost is ours still, and so is a journal that a person took away: no other leader was
+ * there, or it would have left its own. Anybody else's means that we do not lead. */
+static void reread(struct daemon *daemon, const char *version, const char *text)
+{
 	CLEANUP(json_decrefp) json_t *document = text != NULL ? json_parse(str_of(text), NULL) : NULL;
-	if (text_eq(json_text(document, "leader"), daemon->lease.opts.identity)) {
-		(void)TEXT_COPY(daemon->journal_version, json_text_or(json, "metadata.resourceVersion", ""));
-		daemon->has_configmap = true;
-		daemon->must_reread = false;
-		daemon->journal_due = daemon->now.mono;
-		return true;
+	if (text == NULL)
+		LOG(daemon->opts.log, LOG_WARN, "journal", "somebody deleted the journal: it is written anew");
+	if (text == NULL || text_eq(json_text(document, "leader"), daemon->lease.opts.identity)) {
+		write_anew(daemon, version);
+		return;
 	}
 	LOG(daemon->opts.log, LOG_WARN, "journal", "somebody else wrote the journal: stepping down",
 	    { "writer", json_text(document, "leader") });
 	journal_forget(daemon);
 	lease_step_down(&daemon->lease, daemon->now);
-	return false;
 }
 
 static void heard_read(struct daemon *daemon, const struct call *call, const json_t *json)
 {
 	daemon->is_journal_reading = false;
 	int status = call->answer.status;
-	if (daemon->must_reread && status == 200) {
-		(void)reread(daemon, json);
-		return;
-	}
-	if (status == 404) {
-		daemon->has_configmap = false;
-		daemon->is_journal_loaded = true;
-		daemon->must_reread = false;
-	} else if (status == 200 && json_text(json, "metadata.resourceVersion") != NULL) {
-		daemon->has_configmap = true;
-		(void)TEXT_COPY(daemon->journal_version, json_text(json, "metadata.resourceVersion"));
-		const char *text = json_string_value(json_object_get(json_object_get(json, "data"), STATE_KEY));
-		if (text == NULL)
-			daemon->is_journal_loaded = true; /* an empty ConfigMap, made by whoever installed us */
-		else
-			take_over(daemon, text);
-	} else {
+	const char *version = status == 404 ? "" : json_text(json, "metadata.resourceVersion");
+	const char *text = json_string_value(json_object_get(json_object_get(json, "data"), STATE_KEY));
+	if ((status != 200 && status != 404) || version == NULL) {
 		retry_later(daemon, "the journal cannot be read",
 			    status == 0 ? call->answer.why.text
 					: status_message(&daemon->arena, status, json, call->answer.body));
 		return;
 	}
-	daemon->dirty++; /* claim it: the first write carries our name */
+	if (daemon->must_reread) {
+		reread(daemon, version, status == 200 ? text : NULL);
+		return;
+	}
+	(void)TEXT_COPY(daemon->journal_version, version);
+	daemon->has_configmap = status == 200;
+	if (status == 200 && text != NULL)
+		take_over(daemon, text);
+	else
+		daemon->is_journal_loaded = true; /* none, or an empty one, made by whoever installed us */
+	daemon->dirty++;                          /* claim it: the first write carries our name */
 	daemon->history_seen = daemon->history.version;
 }
 
@@ -216,8 +236,16 @@ static void heard_write(struct daemon *daemon, const struct call *call, const js
 		}
 		return;
 	}
-	/* Another leader wrote, or our own write of which the answer was lost, or a person deleted it: look. */
+	/* Another leader wrote, or our own write of which the answer was lost, or a person changed or deleted it: look.
+	 */
 	daemon->must_reread = true;
+	if ((status == 409 || status == 404) && daemon->journal_failures == 0) {
+		daemon->is_journal_safe = false;
+		daemon->journal_failures = 1; /* the next conflict in a row waits */
+		daemon->journal_due = daemon->now.mono;
+		LOG(daemon->opts.log, LOG_INFO, "journal", "somebody else changed the ConfigMap: reading it again");
+		return;
+	}
 	retry_later(daemon, "the journal cannot be written",
 		    status == 0 ? call->answer.why.text
 				: status_message(&daemon->arena, status, json, call->answer.body));

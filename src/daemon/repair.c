@@ -26,8 +26,16 @@ void snapshot_take(struct daemon *daemon, struct snapshot *out)
 		.is_leader = lease_leads(&daemon->lease, daemon->now.mono),
 		.is_journal_safe = daemon->is_journal_loaded && daemon->is_journal_safe,
 		.has_clock_jumped = daemon->jumped.ms != 0 && daemon->now.mono.ms - daemon->jumped.ms < CLOCK_SETTLE_MS,
+		.switches = &daemon->switches,
+		.is_switches_fresh = switch_is_fresh(daemon),
 	};
 	out->nodes = store_nodes(daemon->store, &out->nodes_count);
+	out->is_api_troubled = reach_is_troubled(daemon, out->api_trouble, sizeof out->api_trouble);
+	heartbeats_count(daemon, out, &out->leases_total, &out->leases_late);
+	phantoms_join(daemon, out);
+	daemon->facts =
+		(struct check_facts){ .snapshot = out, .probes = daemon->probes, .heartbeats = &daemon->heartbeats };
+	checks_observe(daemon->checks, &daemon->facts);
 }
 
 static bool can_repair_here(const void *ctx, enum rung rung, const struct node *node, const struct machine *machine,
@@ -77,25 +85,41 @@ static void tell_end(struct daemon *daemon, const struct op *op)
 	    { "step", op_step(op)->name }, { "server", op->facts.server },
 	    { "newServer", op->facts.new_server[0] != '\0' ? op->facts.new_server : NULL },
 	    { "why", op->note[0] != '\0' ? op->note : NULL });
-	event_tell(daemon, op->facts.node, op->facts.node_uid, !is_done, is_done ? "RepairSucceeded" : "RepairFailed",
-		   rung_event(op->rung), "%s of server %s %s%s%s", rung_name(op->rung), op->facts.server,
-		   op_state_name(op->state), op->note[0] != '\0' ? ": " : "", op->note);
+	const char *reason = is_done ? "RepairSucceeded" : op->is_left ? "RepairLeft" : "RepairFailed";
+	event_tell(daemon, op->facts.node, op->facts.node_uid, !is_done && !op->is_left, reason, rung_event(op->rung),
+		   "%s of server %s %s%s%s", rung_name(op->rung), op->facts.server, op_state_name(op->state),
+		   op->note[0] != '\0' ? ": " : "", op->note);
 }
 
 /* ---- beginning and ending ------------------------------------------------------------------------------------------
  */
 
+/* By its case: a resize ends under another node's name. */
+static struct record *record_of(struct daemon *daemon, const struct op *op)
+{
+	for (size_t i = 0; op->facts.case_id[0] != '\0' && i < daemon->history.count; i++) {
+		if (strcmp(daemon->history.records[i].case_id, op->facts.case_id) == 0)
+			return &daemon->history.records[i];
+	}
+	return history_find(&daemon->history, op->facts.node);
+}
+
+static void note_touched(struct daemon *daemon, const char *server)
+{
+	struct touched *touched = &daemon->touched[daemon->touched_count++ % TOUCHED_KEPT];
+	*touched = (struct touched){ .at = daemon->now.mono };
+	(void)TEXT_COPY(touched->server, server);
+	daemon->phantoms_seen = (struct mono){ 0 }; /* to be looked for anew */
+}
+
 static void op_end(struct daemon *daemon, struct op *op)
 {
 	assert(op_is_over(op));
 	call_cancel(daemon, op->call);
-	struct record *record = history_find(&daemon->history, op->facts.node);
-	for (size_t i = 0; record == NULL && i < daemon->history.count;
-	     i++) { /* a resize ends under another node's name */
-		if (strcmp(daemon->history.records[i].case_id, op->facts.case_id) == 0)
-			record = &daemon->history.records[i];
-	}
+	struct record *record = record_of(daemon, op);
 	tell_end(daemon, op);
+	if (op->is_touched)
+		note_touched(daemon, op->facts.server);
 	if (record != NULL && op->rung != RUNG_UNCORDON) {
 		history_ended(&daemon->history, record, &daemon->opts.config->policy, op, op->rung, daemon->now);
 		record->shown_hold = HOLD_NONE;
@@ -109,28 +133,40 @@ static void op_end(struct daemon *daemon, struct op *op)
 	daemon->dirty++;
 }
 
-static void op_begin(struct daemon *daemon, const struct recipe *recipe, enum rung rung, const struct node *node,
-		     const struct match *match, struct record *record)
+/* What is to be done to whom. */
+struct deed {
+	enum rung rung, top;
+	int64_t limit_ms;
+	const struct node *node;
+	const struct match *match;
+	struct record *record; /* NULL: of no case */
+};
+
+static void op_begin(struct daemon *daemon, const struct recipe *recipe, const struct deed *deed)
 {
+	const struct node *node = deed->node;
+	const struct match *match = deed->match;
+	struct record *record = deed->record;
 	struct op *op = ops_add(&daemon->ops);
 	if (op == NULL)
 		return; /* every slot is taken: the budget is far below that; next turn again */
-	struct op_facts facts = { .is_worker = node->role == ROLE_WORKER,
-				  .ready_limit_ms = daemon->opts.config->policy.rebuild_delay_after_reboot_ms };
+	struct op_facts facts = { .is_worker = node->role == ROLE_WORKER, .ready_limit_ms = deed->limit_ms };
 	(void)TEXT_COPY(facts.node, node->name);
 	(void)TEXT_COPY(facts.node_uid, node->uid);
 	(void)TEXT_COPY(facts.boot_id, node->boot_id);
 	(void)TEXT_COPY(facts.machine_id, node->machine_id);
 	(void)TEXT_COPY(facts.server, match->machine != NULL ? match->machine->id : match->missing);
 	(void)TEXT_COPY(facts.server_name, match->machine != NULL ? match->machine->name : node->name);
+	facts.may_have_stopped =
+		record != NULL && facts.server[0] != '\0' && strcmp(record->stopped, facts.server) == 0;
 	(void)TEXT_COPY(facts.case_id, record != NULL ? record->case_id : node->cordon_mark);
 	(void)TEXT_COPY(facts.cluster, daemon->cluster->id);
 	daemon->provider->facts(daemon->cluster, node, match->machine, &facts);
 	op_init(op, recipe, &facts, fair_now(daemon));
-	op->rung = rung;
-	if (record != NULL && rung != RUNG_UNCORDON) {
+	op->rung = deed->rung;
+	if (record != NULL && deed->rung != RUNG_UNCORDON) {
 		record->next_try.ms = 0;
-		history_began(&daemon->history, record, rung);
+		history_began(&daemon->history, record, deed->rung, deed->top, facts.server);
 		record->shown_hold = HOLD_NONE;
 	}
 	op->changed = ++daemon->dirty;
@@ -144,7 +180,8 @@ static void act_on_line(struct daemon *daemon, const struct line *line)
 	const struct recipe *recipe = daemon->provider->repair(line->rung, &daemon->opts.config->policy,
 							       daemon->cluster, line->node, line->match.machine, &why);
 	if (recipe != NULL && record != NULL)
-		op_begin(daemon, recipe, line->rung, line->node, &line->match, record);
+		op_begin(daemon, recipe,
+			 &(struct deed){ line->rung, line->top, line->limit_ms, line->node, &line->match, record });
 }
 
 /* Law L13: our cordon on a node that is fine is taken away, whoever of us put it there and whenever. */
@@ -156,11 +193,12 @@ static void tidy(struct daemon *daemon, const struct snapshot *snapshot)
 		daemon->has_marks = snapshot->nodes[i]->cordon_mark[0] != '\0';
 	if (!daemon->has_marks || daemon->now.mono.ms < daemon->tidy_due.ms)
 		return;
-	if (brake_gate(snapshot, policy, NULL) != HOLD_NONE)
+	if (brake_gate(snapshot, &daemon->history, policy, &daemon->ops, NULL) != HOLD_NONE)
 		return;
 	for (size_t i = 0; i < snapshot->nodes_count; i++) {
 		const struct node *node = snapshot->nodes[i];
-		if (node->cordon_mark[0] == '\0' || ops_of_node_const(&daemon->ops, node->name) != NULL)
+		if (node->cordon_mark[0] == '\0' || ops_of_node_const(&daemon->ops, node->name) != NULL ||
+		    switches_is_paused(snapshot->switches, node, snapshot->now.wall))
 			continue;
 		const struct record *record = history_find(&daemon->history, node->name);
 		if (record != NULL && record->is_bad_now)
@@ -170,7 +208,9 @@ static void tidy(struct daemon *daemon, const struct snapshot *snapshot)
 			daemon->provider->repair(RUNG_UNCORDON, policy, daemon->cluster, node, NULL, &why);
 		struct match match = match_node(snapshot, node);
 		if (recipe != NULL)
-			op_begin(daemon, recipe, RUNG_UNCORDON, node, &match, NULL);
+			op_begin(daemon, recipe,
+				 &(struct deed){ RUNG_UNCORDON, RUNG_NONE, policy->rebuild_delay_after_reboot_ms, node,
+						 &match, NULL });
 	}
 }
 
@@ -216,8 +256,9 @@ static void ask_leaves(struct daemon *daemon, const struct snapshot *snapshot, s
 {
 	struct mono due = { daemon->now.mono.ms + ASK_AGAIN_MS };
 	int64_t timeout_ms = ask->timeout_ms > 0 ? ask->timeout_ms : ACT_TIMEOUT_MS;
-	if (ask->is_act && (brake_gate(snapshot, &daemon->opts.config->policy, op) != HOLD_NONE ||
-			    !lease_has_authority(&daemon->lease, daemon->now.mono, timeout_ms))) {
+	if (ask->is_act &&
+	    (brake_gate(snapshot, &daemon->history, &daemon->opts.config->policy, &daemon->ops, op) != HOLD_NONE ||
+	     !lease_has_authority(&daemon->lease, daemon->now.mono, timeout_ms))) {
 		op_unask(op, due);
 		return;
 	}
@@ -254,6 +295,15 @@ static void ask_leaves(struct daemon *daemon, const struct snapshot *snapshot, s
 	}
 }
 
+/* Counted for the hour with the intent of its first act, so that whoever leads next counts it too. */
+static void count_repair(struct daemon *daemon, struct op *op)
+{
+	if (op->is_counted || !op->facts.is_worker || op->rung == RUNG_UNCORDON)
+		return;
+	op->is_counted = true;
+	history_note_begun(&daemon->history, daemon->now.mono);
+}
+
 static void op_walk(struct daemon *daemon, const struct snapshot *snapshot, struct op *op)
 {
 	struct ask ask = { 0 };
@@ -270,6 +320,8 @@ static void op_walk(struct daemon *daemon, const struct snapshot *snapshot, stru
 			ask_node(daemon, snapshot, op);
 		else if (is_asking)
 			ask_leaves(daemon, snapshot, op, &ask);
+		if (op->is_sent && !was_sent)
+			count_repair(daemon, op);
 		if (op->at != at || op->is_sent != was_sent)
 			op_changed(daemon, op);
 		if (!is_asking || ask.kind != ASK_NODE)
@@ -342,23 +394,27 @@ void repair_turn(struct daemon *daemon)
 	struct snapshot snapshot;
 	snapshot_take(daemon, &snapshot);
 	uint64_t version = store_version(daemon->store);
-	bool is_quiet = version == daemon->judged_version && daemon->history.count == 0 && daemon->ops.count == 0 &&
-			!daemon->has_marks;
+	bool is_quiet = version == daemon->judged_version && daemon->findings_version == daemon->judged_findings &&
+			daemon->history.count == 0 && daemon->ops.count == 0 && !daemon->has_marks &&
+			!(daemon->history.is_blind && snapshot.is_nodes_fresh);
 	daemon->plan = (struct plan){ 0 };
 	if (is_quiet) {
-		if (snapshot.is_nodes_fresh)
+		if (snapshot.is_nodes_fresh && !daemon->history.is_blind)
 			daemon->history.observed = daemon->now.mono;
+		else if (!snapshot.is_nodes_fresh)
+			daemon->history.is_blind = daemon->history.observed.ms != 0;
 		return;
 	}
-	if (snapshot.is_nodes_fresh)
+	if (snapshot.is_nodes_fresh) {
 		daemon->judged_version = version;
+		daemon->judged_findings = daemon->findings_version;
+	}
 	/* A standby judges too, so that it can show what it sees; it forgets when it is elected. */
 	const struct policy *policy = &daemon->opts.config->policy;
 	history_observe(&daemon->history, &snapshot, policy, &daemon->ops, &daemon->rng);
 	decide(&snapshot, &daemon->history, policy, &daemon->ops, can_repair_here, daemon, &daemon->arena,
 	       &daemon->plan);
-	if (daemon->plan.is_storm)
-		daemon->history.storm_at = daemon->now.mono;
+	history_note_outage(&daemon->history, &daemon->plan.outage, daemon->now.mono);
 	for (size_t i = 0; i < daemon->plan.count && !daemon->is_stopping; i++) {
 		if (daemon->plan.lines[i].hold == HOLD_NONE)
 			act_on_line(daemon, &daemon->plan.lines[i]);

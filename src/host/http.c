@@ -145,8 +145,10 @@ static void finish(struct transfer *t, CURLcode code)
 	why_breached(t);
 	/* A refusal of a stream that is longer than we keep is still a refusal. */
 	if (code != CURLE_OK && t->why.code == ERR_NONE && t->breach != BREACH_REFUSAL)
-		http_easy_why(&t->kept, code, t->detail, &t->limits, &t->why);
-	if (t->why.code == ERR_NONE && !t->head.is_complete)
+		http_easy_why(&t->kept, t->easy, code, t->detail, &t->limits, &t->why);
+	if (t->why.code == ERR_NONE && t->limits.is_connect_only)
+		t->head.status = 200; /* it stands, which is all that was asked */
+	else if (t->why.code == ERR_NONE && !t->head.is_complete)
 		fail(&t->why, ERR_NETWORK, "%s: an answer without a status", t->kept.peer);
 	answer.why = t->why;
 	answer.headers = answer.body = STR("");
@@ -425,7 +427,8 @@ static void port_start(void *ctx, uint64_t id, const struct http_request *reques
 	*t = (struct transfer){ .http = http, .id = id, .sink = *sink, .phase = PHASE_WAITING };
 	t->limits = (struct http_request){ .timeout_ms = request->timeout_ms,
 					   .silence_ms = request->silence_ms,
-					   .answer_bytes_max = request->answer_bytes_max };
+					   .answer_bytes_max = request->answer_bytes_max,
+					   .is_connect_only = request->is_connect_only };
 	t->easy = curl_easy_init();
 	if (t->easy == NULL)
 		abort(); /* out of memory */

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,14 @@ static void address_done(struct address *address)
 		if (curl_easy_setopt((easy), (option), (value)) != CURLE_OK)                                           \
 			return fail(err, ERR_LIMIT, "libcurl refuses option %s", #option);                             \
 	} while (0)
+
+static void append(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+	if (longer == NULL)
+		abort(); /* out of memory */
+	*list = longer;
+}
 
 static bool address_read(struct address *address, const char *url, struct err *err)
 {
@@ -69,29 +78,61 @@ static bool is_loopback(const char *host)
 	return inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
 }
 
-/* The name that is verified and sent takes the host's place in the URL; CONNECT_TO brings the connection to where the
- * URL pointed. */
-static bool set_server_name(CURL *easy, const struct address *address, const char *name, struct http_easy *kept,
-			    struct err *err)
+/* The URL as it stands in ADDRESS now. */
+static bool set_url(CURL *easy, const struct address *address, struct err *err)
 {
-	char line[1024];
 	char *whole = NULL;
-	int n = snprintf(line, sizeof line, "%s:%s:%s:%s", name, address->port, address->host, address->port);
-	if (n < 0 || (size_t)n >= sizeof line || curl_url_set(address->url, CURLUPART_HOST, name, 0) != CURLUE_OK ||
-	    curl_url_get(address->url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
-		return fail(err, ERR_INPUT, "\"%.100s\" cannot be a server's name", name);
-	kept->connect_to = curl_slist_append(NULL, line);
+	if (curl_url_get(address->url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
+		return fail(err, ERR_INPUT, "not an address");
 	CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, whole);
 	curl_free(whole);
-	if (rc != CURLE_OK)
-		return fail(err, ERR_LIMIT, "libcurl refuses option CURLOPT_URL");
+	return rc == CURLE_OK || fail(err, ERR_LIMIT, "libcurl refuses option CURLOPT_URL");
+}
+
+/* TARGET: "host:port"; the connection goes there, whatever the URL says. */
+static bool set_target(CURL *easy, const char *target, struct http_easy *kept, struct err *err)
+{
+	char line[512];
+	int n = snprintf(line, sizeof line, "::%s", target);
+	if (n < 0 || (size_t)n >= sizeof line)
+		return fail(err, ERR_INPUT, "an address to connect to is too long");
+	append(&kept->connect_to, line);
 	SET(easy, CURLOPT_CONNECT_TO, kept->connect_to);
 	return true;
 }
 
-static bool set_proxy(CURL *easy, const struct address *address, const char *proxy_url, struct err *err)
+/* Nothing but digits behind the last colon, and something before it. */
+static bool is_host_and_port(const char *text)
 {
-	if (proxy_url != NULL) {
+	const char *colon = strrchr(text, ':');
+	return colon != NULL && colon != text && colon[1] != '\0' &&
+	       strspn(colon + 1, "0123456789") == strlen(colon + 1);
+}
+
+/* Where the connection goes, when the URL's host is not it: the name that is verified and sent takes that host's place
+ * in the URL. */
+static bool set_detour(CURL *easy, const struct address *address, const struct http_request *request,
+		       struct http_easy *kept, struct err *err)
+{
+	const char *name = request->tls != NULL ? request->tls->server_name : NULL;
+	const char *target = request->connect_to;
+	if (target != NULL && !is_host_and_port(target))
+		return fail(err, ERR_INPUT, "\"%.100s\" is not host:port", target);
+	if (target != NULL)
+		(void)snprintf(kept->peer, sizeof kept->peer, "%.255s", target);
+	if (name != NULL && curl_url_set(address->url, CURLUPART_HOST, name, 0) != CURLUE_OK)
+		return fail(err, ERR_INPUT, "\"%.100s\" cannot be a server's name", name);
+	if (target == NULL && name != NULL)
+		target = kept->peer; /* where the URL pointed */
+	return (target == NULL || set_target(easy, target, kept, err)) && set_url(easy, address, err);
+}
+
+static bool set_proxy(CURL *easy, const struct address *address, const struct http_request *request, struct err *err)
+{
+	const char *proxy_url = request->tls != NULL ? request->tls->proxy_url : NULL;
+	if (request->is_fresh || request->is_connect_only) { /* a probe asks the node, not what a proxy thinks of it */
+		SET(easy, CURLOPT_PROXY, "");
+	} else if (proxy_url != NULL) {
 		/* Somebody asked for this one: no_proxy of the environment is about the environment's proxies. */
 		SET(easy, CURLOPT_PROXY, proxy_url);
 		SET(easy, CURLOPT_NOPROXY, "");
@@ -106,17 +147,23 @@ static bool set_proxy(CURL *easy, const struct address *address, const char *pro
 static bool set_address(CURL *easy, const struct http_request *request, struct http_easy *kept, struct err *err)
 {
 	CLEANUP(address_done) struct address address = { 0 };
-	const struct tls_opts *tls = request->tls;
 	if (!address_read(&address, request->url, err))
 		return false;
 	assert(address.host != NULL && address.port != NULL);
 	(void)snprintf(kept->peer, sizeof kept->peer, "%.255s:%s", address.host, address.port);
 	SET(easy, CURLOPT_PROTOCOLS_STR, "https,http");
 	SET(easy, CURLOPT_PATH_AS_IS, 1L);
-	if (!set_proxy(easy, &address, tls != NULL ? tls->proxy_url : NULL, err))
+	if (!set_proxy(easy, &address, request, err))
 		return false;
-	if (tls != NULL && tls->server_name != NULL)
-		return set_server_name(easy, &address, tls->server_name, kept, err);
+	if (request->is_connect_only) {
+		/* With https libcurl would shake hands as well. */
+		(void)curl_url_set(address.url, CURLUPART_PORT, address.port, 0); /* it came from there */
+		(void)curl_url_set(address.url, CURLUPART_SCHEME, "http", 0);
+		SET(easy, CURLOPT_CONNECT_ONLY, 1L);
+		return set_detour(easy, &address, request, kept, err);
+	}
+	if (request->connect_to != NULL || (request->tls != NULL && request->tls->server_name != NULL))
+		return set_detour(easy, &address, request, kept, err);
 	SET(easy, CURLOPT_URL, request->url);
 	return true;
 }
@@ -176,14 +223,6 @@ static bool is_field_value(const char *text)
 			return false;
 	}
 	return true;
-}
-
-static void append(struct curl_slist **list, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(*list, line);
-	if (longer == NULL)
-		abort(); /* out of memory */
-	*list = longer;
 }
 
 static bool add_header(struct http_easy *kept, const struct http_header *header, struct err *err)
@@ -273,8 +312,9 @@ bool http_easy_set(CURL *easy, const struct http_request *request, struct http_e
 	SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	/* libcurl resends, POST too, when a kept connection dies before the answer begins: not these. */
-	SET(easy, CURLOPT_FRESH_CONNECT, request->is_once ? 1L : 0L);
-	SET(easy, CURLOPT_FORBID_REUSE, request->is_once ? 1L : 0L);
+	bool is_alone = request->is_once || request->is_fresh || request->is_connect_only;
+	SET(easy, CURLOPT_FRESH_CONNECT, is_alone ? 1L : 0L);
+	SET(easy, CURLOPT_FORBID_REUSE, is_alone ? 1L : 0L);
 	return true;
 }
 
@@ -286,19 +326,34 @@ void http_easy_done(struct http_easy *kept)
 	kept->connect_to = NULL;
 }
 
-bool http_easy_why(const struct http_easy *kept, CURLcode code, const char *detail, const struct http_request *limits,
-		   struct err *err)
+/* What libcurl says when one side did not like the other's certificate, its name or its proof. */
+static bool is_distrust(CURLcode code)
 {
+	return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR ||
+	       code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM ||
+	       code == CURLE_SSL_PINNEDPUBKEYNOTMATCH || code == CURLE_SSL_INVALIDCERTSTATUS ||
+	       code == CURLE_SSL_CRL_BADFILE;
+}
+
+bool http_easy_why(const struct http_easy *kept, CURL *easy, CURLcode code, const char *detail,
+		   const struct http_request *limits, struct err *err)
+{
+	long os_errno = 0;
 	if (detail[0] == '\0')
 		detail = curl_easy_strerror(code);
+	(void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno); /* stays 0 if not */
 	/* Only a few of some hundred codes need words of their own. */
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return fail(err, ERR_TIMEOUT, "%s: no complete answer within %lld ms", kept->peer,
 			    (long long)limits->timeout_ms);
-	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR)
-		return fail(err, ERR_NETWORK, "%s: its certificate is not trusted (check the ca-file and the name): %s",
-			    kept->peer, detail);
 	if (code == CURLE_SSL_CACERT_BADFILE)
-		return fail(err, ERR_NETWORK, "%s: the ca-file cannot be used: %s", kept->peer, detail);
+		return fail(err, ERR_AUTH, "%s: the ca-file cannot be used: %s", kept->peer, detail);
+	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR)
+		return fail(err, ERR_AUTH, "%s: its certificate is not trusted (check the ca-file and the name): %s",
+			    kept->peer, detail);
+	if (is_distrust(code))
+		return fail(err, ERR_AUTH, "%s: %s", kept->peer, detail);
+	if (code == CURLE_COULDNT_CONNECT && os_errno == ECONNREFUSED)
+		return fail(err, ERR_REFUSED, "%s: %s", kept->peer, detail);
 	return fail(err, ERR_NETWORK, "%s: %s", kept->peer, detail);
 }

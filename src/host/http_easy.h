@@ -20,8 +20,8 @@ struct http_easy {
 bool http_easy_set(CURL *, const struct http_request *, struct http_easy *kept, struct err *err);
 void http_easy_done(struct http_easy *);
 
-/* Why a transfer gave no answer. DETAIL is libcurl's error buffer. Returns false. */
-bool http_easy_why(const struct http_easy *, CURLcode, const char *detail, const struct http_request *limits,
+/* Why a transfer gave no answer; the codes as in base/http.h. DETAIL is libcurl's error buffer. Returns false. */
+bool http_easy_why(const struct http_easy *, CURL *, CURLcode, const char *detail, const struct http_request *limits,
 		   struct err *err);
 
 #endif

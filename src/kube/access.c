@@ -2,6 +2,7 @@
  * plug-ins) is read again in access_ready(). */
 #include "kube/access.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +15,11 @@
 #define EXEC_TIMEOUT_MS (30 * SEC)
 #define EXEC_LOST_MS (EXEC_TIMEOUT_MS + 10 * SEC) /* no answer ever came: as if it had failed */
 #define EXEC_BACKOFF_MS_MAX (1 * MINUTE)
-#define EXEC_EARLY_MS (10 * SEC) /* a credential is used to within this of its end: requests take time */
-#define RETIRED_MAX 8            /* TLS options that running requests may still point to */
+#define EXEC_EARLY_MS (10 * SEC)   /* a credential is used to within this of its end: requests take time */
+#define RETIRED_MAX 8              /* TLS options that running requests may still point to */
+#define HOME_AFTER_MS (5 * MINUTE) /* away from the first address for so long: see whether it is well again */
+#define LOSSES_MAX 2               /* in a row: one lost packet is no reason to go elsewhere */
+#define ADDRESS_BYTES 64           /* "[" IPv6 "]:65535" */
 #define USER_AGENT "magnum-auto-healer/" MAH_VERSION
 
 struct access {
@@ -39,6 +43,14 @@ struct access {
 	struct err exec_why;
 	struct buf exec_info; /* "KUBERNETES_EXEC_INFO=..." */
 	const char **exec_argv, **exec_env;
+
+	char others[ACCESS_OTHERS_MAX][ADDRESS_BYTES];
+	size_t others_count;
+	char address[ADDRESS_BYTES];  /* where requests go; "": where the URL says */
+	char answered[ADDRESS_BYTES]; /* where the last answer came from */
+	uint32_t way;
+	unsigned losses;  /* in a row, on this way */
+	struct mono left; /* when the first address was left */
 };
 
 /* --- opening --- */
@@ -202,6 +214,7 @@ struct access *access_open(const struct file_port *files, const char *kubeconfig
 	struct access *access = xcalloc(1, sizeof *access);
 	access->files = *files;
 	access->login = login;
+	access->way = 1;
 	access->tls = tls_copy(&login.tls, NULL);
 	buf_init(&access->exec_info, 2 * LOGIN_PEM_BYTES_MAX);
 	if (login.token_file == NULL)
@@ -357,11 +370,103 @@ void access_refused(struct access *access, struct now now)
 	access->wants_fresh = true;
 }
 
+/* --- fail-over --- */
+
+static bool address_write(const char *address, int port, char out[ADDRESS_BYTES])
+{
+	size_t n = strlen(address);
+	const char *colon = strchr(address, ':');
+	bool is_v6 = colon != NULL && strchr(colon + 1, ':') != NULL;
+	const char *letters = is_v6 ? "0123456789abcdefABCDEF.:" : "0123456789.";
+	if (n == 0 || n > 45 || strspn(address, letters) != n || port < 1 || port > 65535)
+		return false;
+	(void)snprintf(out, ADDRESS_BYTES, is_v6 ? "[%s]:%d" : "%s:%d", address, port); /* fits */
+	return true;
+}
+
+/* Its place among the others; others_count: it is none of them. */
+static size_t place_of(const struct access *access, const char *address)
+{
+	size_t i = 0;
+	while (i < access->others_count && strcmp(access->others[i], address) != 0)
+		i++;
+	return i;
+}
+
+static void go(struct access *access, struct mono now, const char *address)
+{
+	if (access->address[0] == '\0')
+		access->left = now;
+	(void)TEXT_COPY(access->address, address);
+	access->way++;
+	access->way += access->way == 0;
+	access->losses = 0;
+}
+
+void access_others(struct access *access, const char *const *addresses, size_t count, int port)
+{
+	access->others_count = 0;
+	for (size_t i = 0; i < count && access->others_count < ACCESS_OTHERS_MAX; i++) {
+		char *slot = access->others[access->others_count];
+		if (address_write(addresses[i], port, slot) && place_of(access, slot) == access->others_count)
+			access->others_count++;
+	}
+	/* The master that is being asked is no more: from the first again. */
+	if (access->address[0] != '\0' && place_of(access, access->address) == access->others_count)
+		go(access, access->left, "");
+}
+
+uint32_t access_way(const struct access *access)
+{
+	return access->way;
+}
+
+bool access_failed(struct access *access, struct now now, uint32_t way, bool is_urgent)
+{
+	if (way != access->way)
+		return false;
+	access->losses++;
+	if (access->others_count == 0 || (access->losses < LOSSES_MAX && !is_urgent))
+		return false;
+	size_t next = access->address[0] != '\0' ? place_of(access, access->address) + 1 : 0;
+	go(access, now.mono, next < access->others_count ? access->others[next] : "");
+	return true;
+}
+
+bool access_answered(struct access *access, uint32_t way)
+{
+	if (way != access->way)
+		return false;
+	access->losses = 0;
+	if (strcmp(access->answered, access->address) == 0)
+		return false;
+	(void)TEXT_COPY(access->answered, access->address);
+	return true;
+}
+
+bool access_turn(struct access *access, struct now now)
+{
+	if (access->address[0] == '\0' || now.mono.ms - access->left.ms < HOME_AFTER_MS)
+		return false;
+	go(access, now.mono, "");
+	return true;
+}
+
+const char *access_address(const struct access *access)
+{
+	return access->address[0] != '\0' ? access->address : access->login.server;
+}
+
 /* --- requests --- */
 
 const char *access_server(const struct access *access)
 {
 	return access->login.server;
+}
+
+const char *access_token(const struct access *access)
+{
+	return access->token;
 }
 
 const char *access_namespace(const struct access *access)
@@ -388,5 +493,6 @@ void access_request(const struct access *access, struct arena *arena, const char
 				      .headers = headers,
 				      .headers_count = count,
 				      .body = body,
-				      .tls = access->tls };
+				      .tls = access->tls,
+				      .connect_to = access->address[0] != '\0' ? access->address : NULL };
 }

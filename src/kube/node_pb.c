@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/pb.h"
+#include "core/marks.h"
 #include "kube/wire.h"
 
 /* Labels that name the node group, best first: Magnum itself, then its Cluster API drivers. */
@@ -38,7 +39,74 @@ static void label_heard(struct node_view *view, struct label_reading *reading, s
 	}
 }
 
-static bool metadata_bytes(struct node_view *view, struct label_reading *reading, const struct pb_field *f)
+static bool is_wanted(const struct wanted_keys *keys, struct str key)
+{
+	if (mark_is_wanted(key))
+		return true;
+	for (size_t i = 0; i < keys->count; i++) {
+		if (str_eq(key, keys->list[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Without NUL bytes, and cut at a character. What begins with a NUL is still a value: not none, and not "false". */
+static struct str cut_value(struct str text)
+{
+	const char *nul = text.n > 0 ? memchr(text.p, '\0', text.n) : NULL;
+	size_t n = nul != NULL ? (size_t)(nul - text.p) : text.n;
+	if (n == 0)
+		return nul != NULL ? STR("?") : STR("");
+	if (n > NODE_ANNOTATION_BYTES_MAX) {
+		n = NODE_ANNOTATION_BYTES_MAX;
+		while (n > 0 && ((unsigned char)text.p[n] & 0xc0) == 0x80)
+			n--;
+		n = n > 0 ? n : NODE_ANNOTATION_BYTES_MAX; /* no UTF-8 at all */
+	}
+	return (struct str){ text.p, n };
+}
+
+/* The larger stays when there are too many. */
+static int weight_of(struct str key)
+{
+	size_t n = sizeof ANNOTATION_PREFIX - 1;
+	if (str_eq(key, ANNOTATION_PAUSED))
+		return 2;
+	return key.n >= n && memcmp(key.p, ANNOTATION_PREFIX, n) == 0;
+}
+
+/* Where an annotation goes: to the one of its key, to a free place, or to that of a lesser one. NULL: nowhere. */
+static struct annotation_view *annotation_place(struct node_view *view, struct str key)
+{
+	struct annotation_view *lightest = NULL;
+	for (size_t i = 0; i < view->annotations_count; i++) {
+		struct annotation_view *at = &view->annotations[i];
+		if (str_same(at->key, key))
+			return at;
+		if (lightest == NULL || weight_of(at->key) <= weight_of(lightest->key))
+			lightest = at;
+	}
+	if (view->annotations_count < NODE_ANNOTATIONS_MAX)
+		return &view->annotations[view->annotations_count++];
+	return weight_of(key) > weight_of(lightest->key) ? lightest : NULL;
+}
+
+static void annotation_heard(struct node_view *view, const struct wanted_keys *keys, struct str key, struct str value)
+{
+	if (str_eq(key, ANNOTATION_CORDONED)) {
+		view->cordon_mark = kept(value);
+		return;
+	}
+	/* Keys have at most 253 + 1 + 63 characters, and no NUL. */
+	if (kept(key).n == 0 || !is_wanted(keys, key))
+		return;
+	struct annotation_view *place = annotation_place(view, key);
+	if (place != NULL)
+		*place = (struct annotation_view){ .key = key, .value = cut_value(value) };
+}
+
+static bool metadata_bytes(struct node_view *view, const struct wanted_keys *keys, struct label_reading *reading,
+			   const struct pb_field *f)
 {
 	struct str key;
 	struct str value;
@@ -64,21 +132,20 @@ static bool metadata_bytes(struct node_view *view, struct label_reading *reading
 	case 12:
 		if (!entry_read(f->bytes, &key, &value))
 			return false;
-		if (str_eq(key, ANNOTATION_CORDONED))
-			view->cordon_mark = kept(value);
+		annotation_heard(view, keys, key, value);
 		return true;
 	default:
 		return true;
 	}
 }
 
-static bool metadata_read(struct node_view *view, struct str message)
+static bool metadata_read(struct node_view *view, const struct wanted_keys *keys, struct str message)
 {
 	struct label_reading reading = { 0 };
 	struct pb pb = pb_of(message);
 	struct pb_field f;
 	while (pb_next(&pb, &f)) {
-		if (pb_is_bytes(&f) && !metadata_bytes(view, &reading, &f))
+		if (pb_is_bytes(&f) && !metadata_bytes(view, keys, &reading, &f))
 			return false;
 	}
 	for (size_t i = 0; i < GROUP_LABELS_COUNT && view->group.n == 0; i++) {
@@ -199,7 +266,7 @@ static bool is_node_name(struct str name)
 	return name.n > 0 && name.n < NODE_NAME_BYTES && isalnum((unsigned char)name.p[0]);
 }
 
-bool node_view_read(struct str message, struct node_view *out, struct err *err)
+bool node_view_read(struct str message, const struct wanted_keys *keys, struct node_view *out, struct err *err)
 {
 	struct pb pb = pb_of(message);
 	struct pb_field f;
@@ -209,7 +276,7 @@ bool node_view_read(struct str message, struct node_view *out, struct err *err)
 	out->role = ROLE_WORKER;
 	while (ok && pb_next(&pb, &f)) {
 		if (f.number == 1 && pb_is_bytes(&f))
-			ok = metadata_read(out, f.bytes);
+			ok = metadata_read(out, keys, f.bytes);
 		else if (f.number == 2 && pb_is_bytes(&f))
 			ok = spec_read(out, f.bytes);
 		else if (f.number == 3 && pb_is_bytes(&f))
@@ -284,13 +351,20 @@ static struct taint lay_taint(struct layout *layout, const struct taint_view *vi
 			       .effect = lay_shared(layout, view->effect) };
 }
 
-static_assert(alignof(struct node) >= alignof(struct condition) && alignof(struct condition) >= alignof(struct taint),
-	      "node, conditions, taints, strings: each may follow the one before");
+/* The key is of a small set; a value is prose of a person, which would fill the table of shared strings for ever. */
+static struct annotation lay_annotation(struct layout *layout, const struct annotation_view *view)
+{
+	return (struct annotation){ .key = lay_shared(layout, view->key), .value = lay(layout, view->value) };
+}
+
+static_assert(alignof(struct node) >= alignof(struct condition) && alignof(struct condition) >= alignof(struct taint) &&
+		      alignof(struct taint) >= alignof(struct annotation),
+	      "node, conditions, taints, annotations, strings: each may follow the one before");
 
 static size_t head_bytes(const struct node_view *view)
 {
 	return sizeof(struct node) + view->conditions_count * sizeof(struct condition) +
-	       view->taints_count * sizeof(struct taint);
+	       view->taints_count * sizeof(struct taint) + view->annotations_count * sizeof(struct annotation);
 }
 
 size_t node_block_bytes(const struct node_view *view, struct intern *intern)
@@ -302,6 +376,8 @@ size_t node_block_bytes(const struct node_view *view, struct intern *intern)
 		(void)lay_condition(&layout, &view->conditions[i]);
 	for (size_t i = 0; i < view->taints_count; i++)
 		(void)lay_taint(&layout, &view->taints[i]);
+	for (size_t i = 0; i < view->annotations_count; i++)
+		(void)lay_annotation(&layout, &view->annotations[i]);
 	return layout.used;
 }
 
@@ -311,6 +387,7 @@ struct node *node_build(const struct node_view *view, struct intern *intern, voi
 	struct node *node = block;
 	struct condition *conditions = (struct condition *)(node + 1);
 	struct taint *taints = (struct taint *)(conditions + view->conditions_count);
+	struct annotation *annotations = (struct annotation *)(taints + view->taints_count);
 	assert(block_bytes >= layout.used);
 	*node = (struct node){ .created = view->created,
 			       .deleted = view->deleted,
@@ -318,13 +395,17 @@ struct node *node_build(const struct node_view *view, struct intern *intern, voi
 			       .is_cordoned = view->is_cordoned,
 			       .conditions_count = (uint16_t)view->conditions_count,
 			       .taints_count = (uint16_t)view->taints_count,
+			       .annotations_count = (uint16_t)view->annotations_count,
 			       .conditions = conditions,
-			       .taints = taints };
+			       .taints = taints,
+			       .annotations = annotations };
 	lay_strings(&layout, view, node);
 	for (size_t i = 0; i < view->conditions_count; i++)
 		conditions[i] = lay_condition(&layout, &view->conditions[i]);
 	for (size_t i = 0; i < view->taints_count; i++)
 		taints[i] = lay_taint(&layout, &view->taints[i]);
+	for (size_t i = 0; i < view->annotations_count; i++)
+		annotations[i] = lay_annotation(&layout, &view->annotations[i]);
 	return node;
 }
 
@@ -337,6 +418,11 @@ static bool condition_differs(const struct condition *a, const struct condition_
 static bool taint_differs(const struct taint *a, const struct taint_view *b)
 {
 	return !str_eq(b->key, a->key) || !str_eq(b->value, a->value) || !str_eq(b->effect, a->effect);
+}
+
+static bool annotation_differs(const struct annotation *a, const struct annotation_view *b)
+{
+	return !str_eq(b->key, a->key) || !str_eq(b->value, a->value);
 }
 
 static bool strings_differ(const struct node *node, const struct node_view *view)
@@ -352,7 +438,8 @@ bool node_differs(const struct node *node, const struct node_view *view)
 {
 	if (node->created.ms != view->created.ms || node->deleted.ms != view->deleted.ms || node->role != view->role ||
 	    node->is_cordoned != view->is_cordoned || node->conditions_count != view->conditions_count ||
-	    node->taints_count != view->taints_count || strings_differ(node, view))
+	    node->taints_count != view->taints_count || node->annotations_count != view->annotations_count ||
+	    strings_differ(node, view))
 		return true;
 	for (size_t i = 0; i < view->conditions_count; i++) {
 		if (condition_differs(&node->conditions[i], &view->conditions[i]))
@@ -360,6 +447,10 @@ bool node_differs(const struct node *node, const struct node_view *view)
 	}
 	for (size_t i = 0; i < view->taints_count; i++) {
 		if (taint_differs(&node->taints[i], &view->taints[i]))
+			return true;
+	}
+	for (size_t i = 0; i < view->annotations_count; i++) {
+		if (annotation_differs(&node->annotations[i], &view->annotations[i]))
 			return true;
 	}
 	return false;

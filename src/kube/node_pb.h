@@ -16,6 +16,10 @@
 #define NODE_CONDITIONS_MAX 128
 #define NODE_TAINTS_MAX 64
 #define NODE_TEXT_BYTES_MAX 1024 /* longer strings count as absent: a cut identifier is another identifier */
+/* Annotations that somebody asks for. Their values are read by people and compared with short words: a longer one is
+ * cut, never dropped, because a pause must not vanish. */
+#define NODE_ANNOTATIONS_MAX 16
+#define NODE_ANNOTATION_BYTES_MAX 512
 
 struct condition_view {
 	struct str type, reason;
@@ -25,6 +29,15 @@ struct condition_view {
 struct taint_view {
 	struct str key, value, effect;
 };
+struct annotation_view {
+	struct str key, value;
+};
+/* Annotations that are kept beside those of mark_is_wanted(): keys of the configuration. */
+#define WANTED_KEYS_MAX 32
+struct wanted_keys {
+	size_t count;
+	char *list[WANTED_KEYS_MAX];
+};
 /* Everything borrowed from the message. No string has a NUL byte inside. */
 struct node_view {
 	struct str name, uid, resource_version, provider_id, machine_id, system_uuid, boot_id, internal_ip;
@@ -32,13 +45,15 @@ struct node_view {
 	struct wall created, deleted;
 	enum role role;
 	bool is_cordoned;
-	size_t conditions_count, taints_count;
+	size_t conditions_count, taints_count, annotations_count;
 	struct condition_view conditions[NODE_CONDITIONS_MAX];
 	struct taint_view taints[NODE_TAINTS_MAX];
+	struct annotation_view annotations[NODE_ANNOTATIONS_MAX];
 };
 
-/* False: not a Node, or one whose name could not be asked for. */
-bool node_view_read(struct str message, struct node_view *out, struct err *err);
+/* False: not a Node, or one whose name could not be asked for. More annotations than there is room for: a pause is kept
+ * before our other ones, and those before everybody else's. */
+bool node_view_read(struct str message, const struct wanted_keys *, struct node_view *out, struct err *err);
 
 /* Bytes of the block that node_build() needs: strings that the table will not take are counted in. */
 size_t node_block_bytes(const struct node_view *, struct intern *);

@@ -81,6 +81,20 @@ const char *patch_uncordon(struct arena *arena, const char *uid)
 	return cordon_patch(arena, uid, json_null(), json_null());
 }
 
+const char *patch_annotation(struct arena *arena, const char *uid, const char *key, const char *value)
+{
+	json_t *annotations = json_object();
+	json_object_set_new(annotations, key, value != NULL ? json_string(value) : json_null());
+	json_t *metadata = json_object();
+	if (uid[0] != '\0')
+		set_text(metadata, "uid", uid);
+	json_object_set_new(metadata, "annotations", annotations);
+	json_t *patch = json_pack("{s:o}", "metadata", metadata);
+	const char *text = keep_json(arena, patch);
+	json_decref(patch);
+	return text;
+}
+
 const char *delete_node_body(struct arena *arena, const char *uid)
 {
 	json_t *body = json_pack("{s:s,s:s}", "apiVersion", "v1", "kind", "DeleteOptions");
@@ -199,8 +213,17 @@ const char *configmaps_path(struct arena *arena, const char *ns)
 	return path_of(arena, "/api/v1", ns, "configmaps", NULL, "");
 }
 
-const char *configmap_body(struct arena *arena, const char *ns, const char *name, const char *resource_version,
-			   const char *key, const char *value)
+static const char *configmap_end(struct arena *arena, struct buf *body, const char *key, const char *value)
+{
+	(void)buf_text(body, "},\"data\":{");
+	(void)buf_json(body, key);
+	(void)buf_char(body, ':');
+	(void)buf_json(body, value);
+	(void)buf_text(body, "}}");
+	return keep(arena, body);
+}
+
+const char *configmap_body(struct arena *arena, const char *ns, const char *name, const char *key, const char *value)
 {
 	struct buf body;
 	buf_init(&body, BODY_BYTES_MAX);
@@ -208,16 +231,16 @@ const char *configmap_body(struct arena *arena, const char *ns, const char *name
 	(void)buf_json(&body, name);
 	(void)buf_text(&body, ",\"namespace\":");
 	(void)buf_json(&body, ns);
-	if (resource_version[0] != '\0') {
-		(void)buf_text(&body, ",\"resourceVersion\":");
-		(void)buf_json(&body, resource_version);
-	}
-	(void)buf_text(&body, "},\"data\":{");
-	(void)buf_json(&body, key);
-	(void)buf_char(&body, ':');
-	(void)buf_json(&body, value);
-	(void)buf_text(&body, "}}");
-	return keep(arena, &body);
+	return configmap_end(arena, &body, key, value);
+}
+
+const char *configmap_patch(struct arena *arena, const char *resource_version, const char *key, const char *value)
+{
+	struct buf body;
+	buf_init(&body, BODY_BYTES_MAX);
+	(void)buf_text(&body, "{\"metadata\":{\"resourceVersion\":");
+	(void)buf_json(&body, resource_version);
+	return configmap_end(arena, &body, key, value);
 }
 
 /* --- events --- */

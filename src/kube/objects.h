@@ -14,8 +14,9 @@
 #define PATCH_MERGE "application/merge-patch+json"
 const char *patch_cordon(struct arena *, const char *uid, const char *case_id); /* unschedulable + our annotation */
 const char *patch_uncordon(struct arena *, const char *uid);                    /* both away */
-const char *delete_node_body(struct arena *, const char *uid);                  /* DeleteOptions with preconditions */
-const char *node_path(struct arena *, const char *name); /* /api/v1/nodes/NAME?fieldManager=... */
+const char *patch_annotation(struct arena *, const char *uid, const char *key, const char *value); /* NULL: away */
+const char *delete_node_body(struct arena *, const char *uid); /* DeleteOptions with preconditions */
+const char *node_path(struct arena *, const char *name);       /* /api/v1/nodes/NAME?fieldManager=... */
 
 /* Lease (coordination.k8s.io/v1). What was read is kept and edited, so that unknown fields survive. */
 const char *lease_path(struct arena *, const char *ns, const char *name);
@@ -24,11 +25,12 @@ bool lease_read(const json_t *object, struct lease_record *out, struct err *err)
 const char *lease_body(struct arena *, const char *ns, const char *name,
 		       const json_t *read_before /* or NULL: create */, const struct lease_record *);
 
-/* ConfigMap with one data key. */
+/* ConfigMap with one data key: the whole of a new one, and the merge patch that writes the key and nothing else of one
+ * that is there in just that version (409 if it is not). */
 const char *configmap_path(struct arena *, const char *ns, const char *name);
 const char *configmaps_path(struct arena *, const char *ns);
-const char *configmap_body(struct arena *, const char *ns, const char *name,
-			   const char *resource_version /* "" create */, const char *key, const char *value);
+const char *configmap_body(struct arena *, const char *ns, const char *name, const char *key, const char *value);
+const char *configmap_patch(struct arena *, const char *resource_version, const char *key, const char *value);
 
 /* events.k8s.io/v1. */
 struct event_text {

@@ -1,10 +1,11 @@
-/* The list-and-watch machine. Bytes are decoded into the store as they come; what an ending means is decided in
+/* The list-and-watch machine. Bytes are decoded into the copy as they come; what an ending means is decided in
  * reflector_turn(), where there is a time. See the drawing in reflector.h.
  *
- * When in doubt whether the store is still the server's truth, it is read anew from the start, and not fresh meanwhile:
+ * When in doubt whether the copy is still the server's truth, it is read anew from the start, and not fresh meanwhile:
  * the decision then does nothing, which is always allowed. */
 #include "kube/reflector.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 
 #define WATCH_TIMEOUT_S_MIN 290 /* spread, so that a fleet of healers does not reconnect in step */
 #define WATCH_TIMEOUT_S_SPREAD 21
+#define SMALL_TIMEOUT_S_MIN 50 /* well below REFLECTOR_STALE_MS, with time for a new connection */
+#define SMALL_TIMEOUT_S_SPREAD 11
 #define HEAD_TIMEOUT_MS (30 * SEC)
 #define SILENCE_MS (90 * SEC) /* bookmarks come each minute: one may be late, two may not */
 #define PAGE_SILENCE_MS (30 * SEC)
@@ -36,13 +39,13 @@
 /* A resumed watch first delivers what was missed. After a gap longer than REFLECTOR_STALE_MS the store counts as fresh
  * only when that has surely come: with a bookmark, or so long after the answer began. */
 #define CATCH_UP_MS (10 * SEC)
-#define SHORT_WATCHES_MAX                                                                                              \
-	3 /* ended at once so often: going on from this version leads nowhere, all nodes are read anew */
+#define SHORT_WATCHES_MAX 3 /* ended at once so often: going on from this version leads nowhere, all is read anew */
 /* A watch open for so long without one event or bookmark is deaf: so behaves a server that has never heard of our
  * version (restored from a backup), without any error. */
 #define DEAF_MS (75 * SEC)
 
 #define TROUBLE_BYTES 240
+#define KIND_BYTES 64
 
 enum phase { PHASE_INITIAL, PHASE_PAGES, PHASE_WATCH };
 
@@ -50,11 +53,12 @@ enum phase { PHASE_INITIAL, PHASE_PAGES, PHASE_WATCH };
 enum fate { FATE_OPEN, FATE_EXPIRED, FATE_BROKEN };
 
 struct reflector {
-	struct store *store;
+	struct reflector_target target;
+	char list_kind[KIND_BYTES];
 	enum phase phase;
 	bool is_running;  /* a request is out */
-	bool is_listing;  /* the store is between list_begin and list_end */
-	bool is_complete; /* the store was the truth once, and has been kept so since */
+	bool is_listing;  /* the target is between list_begin and list_end */
+	bool is_complete; /* the copy was the truth once, and has been kept so since */
 	char version[KUBE_VERSION_BYTES];
 	char continue_token[SPLIT_CONTINUE_BYTES];
 	struct frame frame;
@@ -71,6 +75,7 @@ struct reflector {
 	bool is_done;    /* done() came; the next turn reads the four below */
 	int status;
 	int64_t retry_after_ms;
+	int refusal;            /* status of the last answer when it was not 200 */
 	bool is_expired_answer; /* a Status with reason Expired or Gone */
 
 	struct mono heard; /* last sign of life, as seen by a turn */
@@ -86,18 +91,65 @@ static bool on_event(void *ctx, struct str bytes, struct err *err);
 static bool on_item(void *ctx, struct str item, struct err *err)
 {
 	struct reflector *r = ctx;
-	return store_put(r->store, item, NULL, err);
+	return r->target.put(r->target.ctx, item, err);
+}
+
+static void split_begin(struct reflector *r)
+{
+	split_init(&r->split, on_item, r);
+	r->split.kind = r->list_kind;
+}
+
+struct reflector *reflector_new_for(const struct reflector_target *target)
+{
+	struct reflector *r = xcalloc(1, sizeof *r);
+	r->target = *target;
+	r->wait_ms = r->retry_after_ms = -1;
+	int n = snprintf(r->list_kind, sizeof r->list_kind, "%sList", target->kind);
+	assert(n > 0 && (size_t)n < sizeof r->list_kind);
+	frame_init(&r->frame, on_event, r);
+	split_begin(r);
+	(void)snprintf(r->trouble, sizeof r->trouble, "the first list of %s is not complete yet", target->what);
+	return r;
+}
+
+static bool node_put(void *ctx, struct str object, struct err *err)
+{
+	return store_put(ctx, object, NULL, err);
+}
+
+static void node_remove(void *ctx, const char *name)
+{
+	(void)store_delete(ctx, name); /* not there: it came and went between two versions */
+}
+
+static void nodes_begin(void *ctx)
+{
+	store_list_begin(ctx);
+}
+
+static void nodes_end(void *ctx)
+{
+	store_list_end(ctx);
+}
+
+static void nodes_abandon(void *ctx)
+{
+	store_list_abandon(ctx);
 }
 
 struct reflector *reflector_new(struct store *store)
 {
-	struct reflector *r = xcalloc(1, sizeof *r);
-	r->store = store;
-	r->wait_ms = r->retry_after_ms = -1;
-	frame_init(&r->frame, on_event, r);
-	split_init(&r->split, on_item, r);
-	(void)TEXT_COPY(r->trouble, "the first list of nodes is not complete yet");
-	return r;
+	return reflector_new_for(&(struct reflector_target){ .what = "nodes",
+							     .kind = "Node",
+							     .path = "/api/v1/nodes",
+							     .query = "",
+							     .ctx = store,
+							     .put = node_put,
+							     .remove = node_remove,
+							     .list_begin = nodes_begin,
+							     .list_end = nodes_end,
+							     .list_abandon = nodes_abandon });
 }
 
 void reflector_free(struct reflector *r)
@@ -135,7 +187,7 @@ static bool keep_version(struct reflector *r, struct str version, struct err *er
 
 static void list_is_complete(struct reflector *r)
 {
-	store_list_end(r->store);
+	r->target.list_end(r->target.ctx);
 	r->is_listing = false;
 	r->is_complete = true;
 	r->phase = PHASE_WATCH;
@@ -162,23 +214,23 @@ static bool on_error_event(struct reflector *r, struct str object, struct err *e
 	bool is_expired = status.code == 410 || str_eq(status.reason, "Expired") || str_eq(status.reason, "Gone");
 	r->fate = is_expired ? FATE_EXPIRED : FATE_BROKEN;
 	r->wait_ms = status.retry_after_ms;
-	return fail(err, is_expired ? ERR_GONE : ERR_REMOTE, "the watch of nodes ended with an error: %.*s",
-		    (int)(status.message.n < 160 ? status.message.n : 160), status.message.p);
+	return fail(err, is_expired ? ERR_GONE : ERR_REMOTE, "the watch of %s ended with an error: %.*s",
+		    r->target.what, (int)(status.message.n < 160 ? status.message.n : 160), status.message.p);
 }
 
-static bool on_node(struct reflector *r, const struct watch_event *event, const struct object_meta *meta,
-		    struct err *err)
+static bool on_object(struct reflector *r, const struct watch_event *event, const struct object_meta *meta,
+		      struct err *err)
 {
 	char name[NODE_NAME_BYTES];
 	if (!keep_version(r, meta->resource_version, err)) /* whatever fails after this leads to a new list */
 		return false;
 	if (event->type != WATCH_DELETED) {
-		if (!store_put(r->store, event->object, NULL, err))
+		if (!r->target.put(r->target.ctx, event->object, err))
 			return false;
 	} else {
 		if (!str_copy(name, sizeof name, meta->name))
-			return fail(err, ERR_REMOTE, "the name of a deleted node is too long");
-		(void)store_delete(r->store, name); /* not there: it came and went between two versions */
+			return fail(err, ERR_REMOTE, "the name of a deleted %s is too long", r->target.kind);
+		r->target.remove(r->target.ctx, name);
 	}
 	r->stats.events++;
 	return true;
@@ -193,13 +245,13 @@ static bool on_event(void *ctx, struct str bytes, struct err *err)
 		return false;
 	if (event.type == WATCH_ERROR)
 		return on_error_event(r, event.object, err);
-	if (!str_eq(event.kind, "Node"))
-		return fail(err, ERR_REMOTE, "the watch of nodes delivered a %.*s",
+	if (!str_eq(event.kind, r->target.kind))
+		return fail(err, ERR_REMOTE, "the watch of %s delivered a %.*s", r->target.what,
 			    (int)(event.kind.n < 40 ? event.kind.n : 40), event.kind.p);
 	if (!object_meta_read(event.object, &meta, err))
 		return false;
 	r->was_useful = true;
-	return event.type == WATCH_BOOKMARK ? on_bookmark(r, &meta, err) : on_node(r, &event, &meta, err);
+	return event.type == WATCH_BOOKMARK ? on_bookmark(r, &meta, err) : on_object(r, &event, &meta, err);
 }
 
 static bool is_type(struct str type, const char *wanted)
@@ -218,6 +270,7 @@ void reflector_head(struct reflector *r, const struct http_answer *answer)
 	struct str type = http_header(answer, "content-type");
 	if (type.n == 0 || is_type(type, PROTOBUF)) {
 		r->was_opened = true;
+		r->refusal = 0;
 		return;
 	}
 	r->fate = FATE_BROKEN;
@@ -265,8 +318,9 @@ static void read_refusal(struct reflector *r, const struct http_answer *answer)
 		r->retry_after_ms = status.retry_after_ms;
 	r->is_expired_answer =
 		answer->status == 410 || str_eq(status.reason, "Expired") || str_eq(status.reason, "Gone");
-	trouble(r, "HTTP %d to the request for nodes%s%.*s", answer->status, status.message.n > 0 ? ": " : "",
-		(int)(status.message.n < 160 ? status.message.n : 160), status.message.p);
+	trouble(r, "HTTP %d to the request for %s%s%.*s", answer->status, r->target.what,
+		status.message.n > 0 ? ": " : "", (int)(status.message.n < 160 ? status.message.n : 160),
+		status.message.p);
 	json_decref(json);
 }
 
@@ -282,9 +336,10 @@ void reflector_done(struct reflector *r, const struct http_answer *answer)
 	}
 	r->is_done = true;
 	r->status = answer->status;
+	r->refusal = answer->status != 200 ? answer->status : 0;
 	r->retry_after_ms = http_retry_after_ms(answer);
 	if (answer->status == 0)
-		trouble(r, "the connection for nodes broke: %s", answer->why.text);
+		trouble(r, "the connection for %s broke: %s", r->target.what, answer->why.text);
 	else if (answer->status != 200)
 		read_refusal(r, answer);
 }
@@ -308,17 +363,22 @@ static void back_off(struct reflector *r, struct now now, struct rng *rng, int64
 static void abandon_list(struct reflector *r)
 {
 	if (r->is_listing)
-		store_list_abandon(r->store);
+		r->target.list_abandon(r->target.ctx);
 	r->is_listing = false;
 }
 
-/* The store is no longer known to be the truth: from the start. */
-static void start_over(struct reflector *r)
+static void from_the_start(struct reflector *r)
 {
 	abandon_list(r);
-	r->is_complete = false;
 	r->version[0] = r->continue_token[0] = '\0';
 	r->phase = PHASE_INITIAL;
+}
+
+/* The copy is no longer known to be the truth: from the start. */
+static void start_over(struct reflector *r)
+{
+	from_the_start(r);
+	r->is_complete = false;
 }
 
 static void on_expired(struct reflector *r, struct now now, struct rng *rng)
@@ -341,7 +401,7 @@ static void on_page(struct reflector *r, struct now now, struct rng *rng)
 	struct err err = { 0 };
 	bool ok = split_end(&r->split, &err);
 	if (ok && text_eq(r->split.resource_version, "0"))
-		ok = fail(&err, ERR_REMOTE, "the list of nodes has no usable resourceVersion");
+		ok = fail(&err, ERR_REMOTE, "the list of %s has no usable resourceVersion", r->target.what);
 	if (!ok) {
 		trouble(r, "%s", err.text);
 		start_over(r);
@@ -362,18 +422,20 @@ static void on_clean_end(struct reflector *r, struct now now, struct rng *rng)
 {
 	bool was_short = now.mono.ms - r->started.ms < WATCH_MS_SHORT;
 	if (!frame_is_between(&r->frame))
-		trouble(r, "the watch of nodes ended in the middle of an event");
+		trouble(r, "the watch of %s ended in the middle of an event", r->target.what);
 	if (r->phase == PHASE_INITIAL) {
-		trouble(r, "the watch of nodes ended before the first list was complete");
+		trouble(r, "the watch of %s ended before the first list was complete", r->target.what);
 		start_over(r);
 		back_off(r, now, rng, -1);
 	} else if (was_short) {
 		if (r->errors > 0)
-			trouble(r, "the API server ends each watch of nodes at once");
+			trouble(r, "the API server ends each watch of %s at once", r->target.what);
 		if (r->errors >= SHORT_WATCHES_MAX)
 			start_over(r);
 		back_off(r, now, rng, -1);
 	} else {
+		if (r->target.is_small)
+			from_the_start(r); /* what is known stays the truth meanwhile */
 		r->due = now.mono;
 	}
 }
@@ -392,7 +454,10 @@ static void on_refused(struct reflector *r, struct now now, struct rng *rng)
 	}
 	/* A page may be asked for again; a watch goes on where it was. But a version that is not even understood, and a
 	 * continue token that is not, lead nowhere. */
-	if (r->phase == PHASE_INITIAL || is_not_understood)
+	bool is_passing = r->status >= 500 || r->status == 429;
+	if (r->phase == PHASE_INITIAL && is_passing)
+		from_the_start(r); /* what a small target knows it still knows; it grows old */
+	else if (r->phase == PHASE_INITIAL || is_not_understood)
 		start_over(r);
 	back_off(r, now, rng, r->retry_after_ms);
 }
@@ -400,8 +465,10 @@ static void on_refused(struct reflector *r, struct now now, struct rng *rng)
 /* What of a page came before the cut is in the store: harmless, the page is asked for again. */
 static void on_cut(struct reflector *r, struct now now, struct rng *rng)
 {
-	if (r->phase == PHASE_INITIAL)
+	if (r->phase == PHASE_INITIAL && r->was_opened)
 		start_over(r);
+	else if (r->phase == PHASE_INITIAL)
+		from_the_start(r); /* nothing came that could have changed the copy */
 	back_off(r, now, rng, -1);
 }
 
@@ -419,7 +486,7 @@ static void ended(struct reflector *r, struct now now, struct rng *rng)
 		start_over(r);
 		back_off(r, now, rng, r->wait_ms);
 	} else if (is_deaf) {
-		trouble(r, "the watch of nodes was open but said nothing: reading all nodes anew");
+		trouble(r, "the watch of %s was open but said nothing: reading all anew", r->target.what);
 		start_over(r);
 		back_off(r, now, rng, -1);
 	} else if (r->status == 0) {
@@ -449,7 +516,7 @@ static void take_time(struct reflector *r, struct now now)
 		r->settles = now.mono;
 	r->has_heard = r->has_bookmark = false;
 	if (r->is_complete && r->trouble[0] == '\0' && now.mono.ms - r->heard.ms > REFLECTOR_STALE_MS)
-		trouble(r, "nothing was heard of the nodes for too long");
+		trouble(r, "nothing was heard of %s for too long", r->target.what);
 }
 
 bool reflector_turn(struct reflector *r, struct now now, struct rng *rng)
@@ -465,7 +532,7 @@ bool reflector_turn(struct reflector *r, struct now now, struct rng *rng)
 	if (r->fate == FATE_OPEN && !is_hung)
 		return false;
 	if (r->fate == FATE_OPEN) {
-		trouble(r, "a request for nodes hung and was given up");
+		trouble(r, "a request for %s hung and was given up", r->target.what);
 		r->status = 0;
 	}
 	ended(r, now, rng);
@@ -476,39 +543,43 @@ static void begin_list(struct reflector *r)
 {
 	if (r->is_listing)
 		return;
-	store_list_begin(r->store);
+	r->target.list_begin(r->target.ctx);
 	r->is_listing = true;
 	r->stats.lists++;
 }
 
 static const char *watch_path(struct reflector *r, struct rng *rng, struct arena *arena)
 {
-	unsigned seconds = WATCH_TIMEOUT_S_MIN + (unsigned)rng_below(rng, WATCH_TIMEOUT_S_SPREAD);
+	const struct reflector_target *target = &r->target;
+	unsigned seconds = target->is_small ? SMALL_TIMEOUT_S_MIN + (unsigned)rng_below(rng, SMALL_TIMEOUT_S_SPREAD)
+					    : WATCH_TIMEOUT_S_MIN + (unsigned)rng_below(rng, WATCH_TIMEOUT_S_SPREAD);
 	r->stats.watches++;
 	if (r->phase == PHASE_INITIAL)
 		return arena_printf(arena,
-				    "/api/v1/nodes?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+				    "%s?%swatch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
 				    "&allowWatchBookmarks=true&timeoutSeconds=%u",
-				    seconds);
+				    target->path, target->query, seconds);
 	struct buf version;
 	buf_init(&version, 3 * KUBE_VERSION_BYTES);
 	(void)buf_urlencode(&version, r->version); /* fits */
 	const char *path = arena_printf(arena,
-					"/api/v1/nodes?watch=1&resourceVersion=%s&allowWatchBookmarks=true"
+					"%s?%swatch=1&resourceVersion=%s&allowWatchBookmarks=true"
 					"&timeoutSeconds=%u",
-					buf_cstr(&version), seconds);
+					target->path, target->query, buf_cstr(&version), seconds);
 	buf_done(&version);
 	return path;
 }
 
 static const char *page_path(struct reflector *r, struct arena *arena)
 {
+	const struct reflector_target *target = &r->target;
 	if (r->continue_token[0] == '\0')
-		return arena_printf(arena, "/api/v1/nodes?limit=%d", PAGE_ITEMS);
+		return arena_printf(arena, "%s?%slimit=%d", target->path, target->query, PAGE_ITEMS);
 	struct buf token;
 	buf_init(&token, 3 * SPLIT_CONTINUE_BYTES);
 	(void)buf_urlencode(&token, r->continue_token); /* fits */
-	const char *path = arena_printf(arena, "/api/v1/nodes?limit=%d&continue=%s", PAGE_ITEMS, buf_cstr(&token));
+	const char *path = arena_printf(arena, "%s?%slimit=%d&continue=%s", target->path, target->query, PAGE_ITEMS,
+					buf_cstr(&token));
 	buf_done(&token);
 	return path;
 }
@@ -518,7 +589,7 @@ static void reset_request(struct reflector *r, struct now now)
 	frame_done(&r->frame);
 	frame_init(&r->frame, on_event, r);
 	split_done(&r->split);
-	split_init(&r->split, on_item, r);
+	split_begin(r);
 	r->is_running = true;
 	r->started = now.mono;
 	r->was_opened = r->was_useful = r->is_done = r->is_expired_answer = false;
@@ -561,6 +632,16 @@ bool reflector_is_fresh(const struct reflector *r, struct now now)
 const char *reflector_trouble(const struct reflector *r)
 {
 	return r->trouble;
+}
+
+struct mono reflector_heard(const struct reflector *r)
+{
+	return r->heard;
+}
+
+int reflector_refusal(const struct reflector *r)
+{
+	return r->refusal;
 }
 
 const struct reflector_stats *reflector_stats(const struct reflector *r)

@@ -6,7 +6,7 @@
 
 void split_init(struct split *split, bool (*item)(void *ctx, struct str item, struct err *err), void *ctx)
 {
-	*split = (struct split){ .item = item, .ctx = ctx, .state = SPLIT_MAGIC };
+	*split = (struct split){ .item = item, .ctx = ctx, .kind = "NodeList", .state = SPLIT_MAGIC };
 	buf_init(&split->part, KUBE_OBJECT_BYTES_MAX);
 }
 
@@ -44,8 +44,8 @@ static bool field_whole(struct split *split, struct str bytes, struct err *err)
 	if (!split->is_in_list) { /* typeMeta */
 		struct str api_version;
 		struct str kind;
-		if (!entry_read(bytes, &api_version, &kind) || !str_eq(kind, "NodeList"))
-			return fail(err, ERR_REMOTE, "the answer is not a NodeList but \"%.*s\"",
+		if (!entry_read(bytes, &api_version, &kind) || !str_eq(kind, split->kind))
+			return fail(err, ERR_REMOTE, "the answer is not a %s but \"%.*s\"", split->kind,
 				    (int)(kind.n < 40 ? kind.n : 40), kind.p);
 		split->has_kind = true;
 		return true;

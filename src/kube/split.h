@@ -1,5 +1,6 @@
-/* Takes a NodeList in protobuf apart while it arrives: fed in chunks of any size, hands on one item at a time. An item
- * that lies whole in a chunk is not copied; one that is cut is collected in a buffer, which is all that is ever kept.
+/* Takes a list of objects in protobuf (NodeList) apart while it arrives: fed in chunks of any size, hands on one item
+ * at a time. An item that lies whole in a chunk is not copied; one that is cut is collected in a buffer, which is all
+ * that is ever kept.
  *
  *   k8s\0 ─▶ envelope: 1 typeMeta (kept, small) · 2 raw (length L) ─▶ list: 1 ListMeta · 2 item · 2 item … (L bytes)
  *                      3, 4 … may follow raw     ◀──────────────────────────────────────────────────────────┘ */
@@ -24,6 +25,7 @@ struct split {
 	/* Called for each item; false stops the splitter with the error that it left. */
 	bool (*item)(void *ctx, struct str item, struct err *err);
 	void *ctx;
+	const char *kind; /* of the list; split_init() sets "NodeList" */
 
 	/* Results, whole when split_end() said true. */
 	char resource_version[KUBE_VERSION_BYTES];
@@ -45,7 +47,7 @@ struct split {
 
 void split_init(struct split *, bool (*item)(void *ctx, struct str item, struct err *err), void *ctx);
 void split_done(struct split *);
-/* False: the bytes are not a NodeList, or item() refused; nothing more is taken then. */
+/* False: the bytes are not a list of that kind, or item() refused; nothing more is taken then. */
 bool split_push(struct split *, struct str chunk, struct err *err);
 /* The answer is over: was it whole? */
 bool split_end(struct split *, struct err *err);

@@ -33,6 +33,7 @@ struct store {
 	uint32_t listing;
 	bool is_listing;
 	uint64_t version;
+	struct wanted_keys wanted;
 	struct node_view view; /* scratch: too large for the stack of a callback */
 };
 
@@ -59,6 +60,8 @@ void store_free(struct store *store)
 		free(entry_of(store->list[i]));
 	free(store->list);
 	free(store->slots);
+	for (size_t i = 0; i < store->wanted.count; i++)
+		free(store->wanted.list[i]);
 	intern_free(store->intern);
 	free(store);
 }
@@ -179,9 +182,20 @@ static void rewrite(struct store *store, size_t slot)
 	free(entry);
 }
 
+void store_want(struct store *store, const char *key)
+{
+	struct wanted_keys *wanted = &store->wanted;
+	for (size_t i = 0; i < wanted->count; i++) {
+		if (strcmp(wanted->list[i], key) == 0)
+			return;
+	}
+	assert(wanted->count < WANTED_KEYS_MAX); /* one for each configured check at most */
+	wanted->list[wanted->count++] = xstrdup(key);
+}
+
 bool store_put(struct store *store, struct str node_pb, bool *out_changed, struct err *err)
 {
-	if (!node_view_read(node_pb, &store->view, err))
+	if (!node_view_read(node_pb, &store->wanted, &store->view, err))
 		return false;
 	size_t slot = slot_of(store, store->view.name);
 	bool is_changed = true;

@@ -14,6 +14,10 @@ struct store;
 struct store *store_new(void);
 void store_free(struct store *);
 
+/* Nodes keep this annotation too, beside those that mark_is_wanted() asks for. Before the first store_put(); a key that
+ * is wanted already is not taken twice, and more than a few dozen different ones are a mistake of the caller. */
+void store_want(struct store *, const char *key);
+
 /* Decodes one Node (protobuf message, without envelope) and takes it in, replacing the one of that name. Bytes that are
  * not a Node: false, nothing changed. *out_changed (may be NULL): anything but heartbeats and resourceVersion moved. */
 bool store_put(struct store *, struct str node_pb, bool *out_changed, struct err *err);

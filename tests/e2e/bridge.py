@@ -101,7 +101,7 @@ class Bridge:
         self.before = servers
 
     def _follow(self, server, old, node):
-        if not node["kubelet"] or node["bad"]:
+        if not node["kubelet"] or node["bad"] or self._endpoint_fails(node):
             # By the record and not by the status: a quick reboot falls between two looks.
             count = self.cloud.actions(server["id"]).count("reboot")
             if count > self.reboots.setdefault(server["id"], count):
@@ -115,6 +115,11 @@ class Bridge:
             self.kubenodes.act(node["name"], "poweroff")
         elif server["status"] == "ACTIVE" and not node["power"] and old is not None and old["status"] == "SHUTOFF":
             self.kubenodes.act(node["name"], "poweron")
+
+    @staticmethod
+    def _endpoint_fails(node):
+        endpoint = node.get("healthz") or {"mode": "ok", "code": 200}
+        return endpoint["mode"] != "ok" or endpoint["code"] != 200
 
     def _join(self, server, nodes):
         same_name = [n for n in nodes.values() if n["name"] == server["name"]]

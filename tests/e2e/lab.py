@@ -7,10 +7,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -231,6 +233,54 @@ class Kube:
                 not any(began <= e["stageTimestamp"] <= ended for began, ended in self.outages)]
 
 
+class Forward:
+    """A way to the API server: everything that comes to an address is carried to its port, until it is cut."""
+
+    def __init__(self, host, port, to_port):
+        self.to, self.pairs, self.is_open = ("127.0.0.1", to_port), [], True
+        self.listener = socket.create_server((host, port))
+        self.port = self.listener.getsockname()[1]
+        self.carried = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(self.to)
+            except OSError:
+                return
+            self.pairs.append((near, far))
+            self.carried += 1
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def _carry(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        """The address dies: its connections too, and new ones are refused."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for pair in self.pairs:
+            for end in pair:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                end.close()
+
+
 class Sim:
     """The simulated cloud (build/sim/simworld) on a loopback port, without its Kubernetes part."""
 
@@ -270,9 +320,9 @@ class Sim:
                 "password": self.known["PASSWORD"], "project-id": self.known["PROJECT_ID"], "ca-file": self.ca}
 
 
-def daemon(name, folder, kube, config, args=()):
+def daemon(name, folder, kube, config, args=(), port=0):
     """The healer, as it runs in a pod: the service account's folder is mounted where the kubelet puts it, in a mount
-    namespace of its own, and there is no kubeconfig. Not started yet."""
+    namespace of its own, and there is no kubeconfig. port: of the API server, where it is not its own. Not started yet."""
     path = os.path.join(folder, name + ".yaml")
     with open(path, "w", encoding="utf-8") as f:
         f.write(config)
@@ -282,13 +332,25 @@ def daemon(name, folder, kube, config, args=()):
     argv = unshare + ["sh", "-c", script, "sh", kube.state + "/serviceaccount", SERVICE_ACCOUNT, DAEMON, "run",
                       "--config=" + path] + list(args)
     process = Process(name, argv, folder, {"KUBERNETES_SERVICE_HOST": "127.0.0.1",
-                                           "KUBERNETES_SERVICE_PORT": str(kube.port)})
+                                           "KUBERNETES_SERVICE_PORT": str(port or kube.port)})
     process.env.pop("KUBECONFIG", None)
     return process
 
 
-def config(cluster, openstack, policy=None, **top):
-    """A configuration file. openstack, policy: keys and values of these sections."""
+ENDPOINT = """    - type: Endpoint
+      params:
+        unhealthy-duration: 4s
+        protocol: HTTPS
+        port: %d
+        endpoints: ["/healthz"]
+        ok-codes: [200]
+        timeout: 2s
+        ca-file: %s
+"""
+
+
+def config(cluster, openstack, policy=None, masters="", kubernetes=None, **top):
+    """A configuration file. openstack, policy, kubernetes: keys and values of these sections; masters: further checks."""
     settings = {"cluster-name": cluster, "dry-run": "false", "monitor-interval": "2s", "check-delay-after-add": "1s",
                 "rebuild-delay-after-reboot": "12s", "leader-elect": "true"}
     settings.update({k.replace("_", "-"): v for k, v in top.items()})
@@ -297,8 +359,9 @@ def config(cluster, openstack, policy=None, **top):
     section = lambda name, keys: "%s:\n" % name + "".join("  %s: %s\n" % item for item in keys.items())
     careful = {"probation": "5s", "retry-backoff": "10s", "storm-cooldown": "5s"}
     careful.update(policy or {})
-    return ("".join("%s: %s\n" % item for item in settings.items()) + "healthcheck:\n  master:\n" + check + "  worker:\n" +
-            check + section("policy", careful) + section("openstack", openstack))
+    return ("".join("%s: %s\n" % item for item in settings.items()) +
+            (section("kubernetes", kubernetes) if kubernetes else "") + "healthcheck:\n  master:\n" + check + masters +
+            "  worker:\n" + check + section("policy", careful) + section("openstack", openstack))
 
 
 class Folder:

@@ -17,16 +17,19 @@ CLUSTER = "c418c335-0e52-42fc-bd68-baa8d264e072"
 class Site:
     """One cluster: the control plane, the kubelets, the cloud, and what joins them."""
 
-    def __init__(self, name, port, workers, grace, lease, interval):
+    def __init__(self, name, port, workers, grace, lease, interval, masters_at=None, endpoints=0, sim=()):
+        """masters_at: beginning of the masters' addresses where they serve https on the port `endpoints`."""
         self.folder = lab.Folder(name)
         self.is_kept = False
-        self.sim = lab.Sim(self.folder.path, masters=3, workers=workers)
+        self.sim = lab.Sim(self.folder.path, masters=3, workers=workers, args=sim)
         self.kube = lab.Kube(self.folder.path, port, grace).up()
         path = os.path.join(self.folder.path, "inventory")
         with open(path, "w", encoding="utf-8") as f:
-            for s in self.sim.servers():
-                f.write("%s %s %s %s\n" % (s["node"], s["role"], s["id"], s["address"]))
-        self.kube.nodes_up("-inventory", path, "-lease", lease, "-tick", "1s", "-healthz", "none")
+            for i, s in enumerate(sorted(self.sim.servers(), key=lambda s: (s["role"], s["node"]))):
+                address = masters_at + str(i + 1) if masters_at and s["role"] == "master" else s["address"]
+                f.write("%s %s %s %s\n" % (s["node"], s["role"], s["id"], address))
+        served = ["-healthz", "masters", "-healthz-port", str(endpoints)] if endpoints else ["-healthz", "none"]
+        self.kube.nodes_up("-inventory", path, "-lease", lease, "-tick", "1s", *served)
         self.kubenodes = Kubenodes(self.kube.control)
         self.told = open(os.path.join(self.folder.path, "bridge.log"), "w", encoding="utf-8")  # pylint: disable=R1732
         self.bridge = Bridge(self.sim.cloud(), self.kubenodes, interval, reboot_down="1s", echo=self.told).start()
@@ -42,8 +45,9 @@ class Site:
         self.folder.done(self.is_kept)
 
     def daemon(self, name, **settings):
+        port = settings.pop("port", 0)
         config = lab.config(CLUSTER, self.sim.openstack(), settings.pop("policy", None), **settings)
-        found = lab.daemon(name, self.folder.path, self.kube, config).start()
+        found = lab.daemon(name, self.folder.path, self.kube, config, port=port).start()
         self.daemons.append(found)
         return found
 

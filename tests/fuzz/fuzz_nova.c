@@ -23,10 +23,14 @@ static void read_alone(const json_t *json)
 	(void)nova_has_next_page(json);
 	if (nova_newest_action(json, id, sizeof id))
 		(void)nova_acted_since(json, id, "reboot");
+	struct power_act act;
+	if (nova_newest_power(json, &act) && act.action[0] == '\0' && (act.user[0] != '\0' || act.at[0] != '\0'))
+		abort();
 	const char *volume = nova_data_volume(json);
 	if (volume != NULL && !nova_has_volume(json, volume))
 		abort();
-	(void)magnum_cluster_read(json, &view, NULL);
+	if (magnum_cluster_read(json, &view, NULL) && view.masters_count < 0)
+		abort();
 	if (magnum_groups_read(json, &view, NULL) && view.groups_count > GROUPS_MAX)
 		abort();
 }

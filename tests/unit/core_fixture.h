@@ -1,5 +1,6 @@
-/* A small cluster made of plain data for the tests of the core: nodes and their servers, one check (Ready), a policy,
- * and two clocks that only a test moves. */
+/* A small cluster made of plain data for the tests of the core: nodes and their servers, their health by the check of
+ * the Ready condition and by further checks whose findings a test sets, zones and compute hosts, marks of others, a
+ * policy, and two clocks that only a test moves. */
 #ifndef MAH_TESTS_CORE_FIXTURE_H
 #define MAH_TESTS_CORE_FIXTURE_H
 
@@ -36,6 +37,7 @@
 	} while (0)
 
 #define LAB_NODES 64
+#define LAB_MARKS 2 /* taints and annotations a node can have here */
 #define LAB_WALL INT64_C(1795000000000)
 #define LAB_MONO (1 * HOUR)
 
@@ -45,7 +47,10 @@ struct lab {
 	struct now now;
 	char names[LAB_NODES][32], uids[LAB_NODES][SERVER_ID_BYTES], providers[LAB_NODES][80], ips[LAB_NODES][16];
 	struct condition ready[LAB_NODES];
-	struct taint taints[LAB_NODES];
+	struct taint taints[LAB_NODES][LAB_MARKS];
+	struct annotation annotations[LAB_NODES][LAB_MARKS];
+	struct finding found[CHECKS_PER_ROLE_MAX][LAB_NODES]; /* of the checks after the first */
+	enum symptom symptoms[LAB_NODES];                     /* that the first check tells of */
 	struct node nodes[LAB_NODES];
 	const struct node *list[LAB_NODES];
 	struct machine machines[LAB_NODES];
@@ -56,6 +61,7 @@ struct lab {
 	struct policy policy;
 	struct history history;
 	struct ops ops;
+	struct switches switches;
 	struct snapshot snapshot;
 	struct plan plan;
 };
@@ -64,15 +70,19 @@ static UNUSED enum health lab_find(const void *ctx, size_t check, const struct n
 				   struct finding *out)
 {
 	const struct lab *lab = ctx;
-	(void)check;
 	(void)now;
 	size_t at = (size_t)(node - lab->nodes);
+	if (check > 0) {
+		if (out != NULL)
+			*out = lab->found[check][at];
+		return lab->found[check][at].health;
+	}
 	const struct condition *ready = &lab->ready[at];
 	enum health health = lab->is_unknown[at]            ? HEALTH_UNKNOWN
 			     : ready->status == STATUS_TRUE ? HEALTH_OK
 							    : HEALTH_BAD;
 	if (out != NULL) {
-		*out = (struct finding){ .health = health, .since = ready->transition };
+		*out = (struct finding){ .health = health, .symptom = lab->symptoms[at], .since = ready->transition };
 		(void)snprintf(out->why, sizeof out->why, "Ready=%s", status_name(ready->status));
 	}
 	return health;
@@ -111,7 +121,8 @@ static UNUSED size_t lab_add(struct lab *lab, enum role role)
 				       .role = role,
 				       .conditions_count = 1,
 				       .conditions = &lab->ready[i],
-				       .taints = &lab->taints[i] };
+				       .taints = lab->taints[i],
+				       .annotations = lab->annotations[i] };
 	lab->list[i] = &lab->nodes[i];
 	return i;
 }
@@ -139,13 +150,77 @@ static UNUSED void lab_init(struct lab *lab, int masters, int workers)
 					   .cluster = &lab->cluster,
 					   .checker = &lab->checker,
 					   .is_leader = true,
-					   .is_journal_safe = true };
+					   .is_journal_safe = true,
+					   .switches = &lab->switches,
+					   .is_switches_fresh = true };
+}
+
+/* One more check of the role, content with every node. Returns its number. */
+static UNUSED size_t lab_add_check(struct lab *lab, enum role role, const char *type, int64_t duration_ms)
+{
+	size_t check = lab->checker.count[role]++;
+	assert_true(check > 0 && check < CHECKS_PER_ROLE_MAX);
+	lab->checker.rules[role][check] = (struct check_rule){ .type = type, .unhealthy_duration_ms = duration_ms };
+	for (size_t i = 0; i < LAB_NODES; i++)
+		lab->found[check][i] = (struct finding){ .health = HEALTH_OK };
+	return check;
+}
+
+/* What that check finds from now on. */
+static UNUSED void lab_find_it(struct lab *lab, size_t check, size_t node, enum health health)
+{
+	struct finding *finding = &lab->found[check][node];
+	*finding = (struct finding){ .health = health, .since = lab->now.wall };
+	(void)snprintf(finding->why, sizeof finding->why, "check %zu is %s", check, health_name(health));
+}
+
+/* The nodes are spread over so many zones, one after the other. */
+static UNUSED void lab_zones(struct lab *lab, size_t zones)
+{
+	static const char *const names[] = { "az-1", "az-2", "az-3", "az-4" };
+	for (size_t i = 0; i < lab->count; i++)
+		lab->nodes[i].zone = zones > 0 ? names[i % zones] : "";
+}
+
+static UNUSED void lab_taint(struct lab *lab, size_t node, const char *key, const char *value)
+{
+	assert_true(lab->nodes[node].taints_count < LAB_MARKS);
+	lab->taints[node][lab->nodes[node].taints_count++] = (struct taint){ key, value, "NoSchedule" };
+}
+
+static UNUSED void lab_annotate(struct lab *lab, size_t node, const char *key, const char *value)
+{
+	assert_true(lab->nodes[node].annotations_count < LAB_MARKS);
+	lab->annotations[node][lab->nodes[node].annotations_count++] = (struct annotation){ key, value };
 }
 
 static UNUSED void lab_done(struct lab *lab)
 {
 	history_done(&lab->history);
 	arena_done(&lab->arena);
+}
+
+static UNUSED struct lab *lab_new(int masters, int workers)
+{
+	struct lab *lab = xcalloc(1, sizeof *lab);
+	lab_init(lab, masters, workers);
+	return lab;
+}
+
+static UNUSED void lab_free(struct lab *lab)
+{
+	lab_done(lab);
+	free(lab);
+}
+
+/* A repair of the node is running. */
+static UNUSED struct op *lab_repair(struct lab *lab, size_t node)
+{
+	struct op *op = ops_add(&lab->ops);
+	*op = (struct op){ .facts = { .is_worker = lab->nodes[node].role == ROLE_WORKER } };
+	(void)TEXT_COPY(op->facts.node, lab->names[node]);
+	(void)TEXT_COPY(op->facts.server, lab->machines[node].id);
+	return op;
 }
 
 static UNUSED const struct snapshot *lab_look(struct lab *lab)
@@ -193,8 +268,7 @@ static UNUSED bool lab_can(const void *ctx, enum rung rung, const struct node *n
 static UNUSED void lab_decide(struct lab *lab)
 {
 	decide(lab_look(lab), &lab->history, &lab->policy, &lab->ops, lab_can, lab, &lab->arena, &lab->plan);
-	if (lab->plan.is_storm)
-		lab->history.storm_at = lab->now.mono;
+	history_note_outage(&lab->history, &lab->plan.outage, lab->now.mono);
 }
 
 static UNUSED const struct line *lab_line(const struct lab *lab, size_t node)
@@ -204,6 +278,22 @@ static UNUSED const struct line *lab_line(const struct lab *lab, size_t node)
 			return &lab->plan.lines[i];
 	}
 	return NULL;
+}
+
+static UNUSED int lab_actions(const struct lab *lab)
+{
+	int actions = 0;
+	for (size_t i = 0; i < lab->plan.count; i++)
+		actions += lab->plan.lines[i].hold == HOLD_NONE;
+	return actions;
+}
+
+/* What holds the node, which must have a line. */
+static UNUSED enum hold lab_hold(const struct lab *lab, size_t node)
+{
+	const struct line *line = lab_line(lab, node);
+	assert_non_null(line);
+	return line->hold;
 }
 
 /* The nodes of MASK (bit i: node i) go bad, and are so for long enough to be repaired. */
@@ -218,6 +308,17 @@ static UNUSED void lab_break(struct lab *lab, uint64_t mask)
 	lab_observe(lab);
 	lab_pass(lab, 4 * MINUTE);
 	lab_observe(lab);
+}
+
+/* As if they had failed one after the other, not at once: that looks like an outage (core/outage.c). */
+static UNUSED void lab_spread(struct lab *lab)
+{
+	for (size_t i = 0; i < lab->history.count; i++) {
+		for (size_t check = 0; check < CHECKS_PER_ROLE_MAX; check++) {
+			struct mono *since = &lab->history.records[i].bad_since[check];
+			since->ms -= since->ms != 0 ? (int64_t)(lab->history.count - i) * 3 * MINUTE : 0;
+		}
+	}
 }
 
 #endif

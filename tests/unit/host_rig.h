@@ -62,6 +62,7 @@ struct rig {
 	size_t routes_count;
 	LIST_HEAD(, rig_connection) connections;
 	unsigned accepted, arrived; /* connections and requests */
+	unsigned hung_up;           /* connections that the other side ended */
 	struct buf last;            /* the last request, as it came */
 	struct rig_answer answers[RIG_ANSWERS_MAX];
 	void (*on_event)(struct rig *, uint64_t id, const char *what); /* what a test does inside of a callback */
@@ -161,6 +162,7 @@ static inline void rig_on_end(struct bufferevent *bev, short what, void *arg)
 {
 	(void)bev;
 	(void)what;
+	((struct rig_connection *)arg)->rig->hung_up++;
 	rig_hang_up(arg);
 }
 

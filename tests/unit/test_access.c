@@ -513,6 +513,156 @@ static void decodes_base64(void **state)
 	}
 }
 
+/* --- fail-over --- */
+
+static const char *connects_to(const struct access *access)
+{
+	static char kept[64];
+	struct arena arena;
+	struct http_request request;
+	arena_init(&arena);
+	access_request(access, &arena, "GET", "/api/v1/nodes", NULL, NULL, STR(""), &request);
+	assert_string_equal(request.url, "https://api.example:6443/api/v1/nodes"); /* never anything else */
+	(void)snprintf(kept, sizeof kept, "%s", request.connect_to != NULL ? request.connect_to : "");
+	arena_done(&arena);
+	return kept;
+}
+
+static struct access *with_masters(struct fake *fake)
+{
+	static const char *const masters[] = { "10.0.0.5", "10.0.0.6", "fd00::7" };
+	struct access *access = opened(fake, NULL, NULL, "https://api.example:6443");
+	access_others(access, masters, COUNT(masters), 6443);
+	return access;
+}
+
+static bool fails(struct access *access, int64_t ms)
+{
+	return access_failed(access, at(ms), access_way(access), false);
+}
+
+static void goes_to_the_next_address_after_two_losses(void **state)
+{
+	(void)state;
+	struct fake fake = { .env = { { "HOME", "/h" } } };
+	struct access *access = with_masters(&fake);
+	assert_string_equal(connects_to(access), "");
+	assert_string_equal(access_address(access), "https://api.example:6443");
+	assert_false(fails(access, 1000));
+	assert_false(access_answered(access, access_way(access))); /* the count starts anew; nothing to tell */
+	assert_false(fails(access, 2000));
+	assert_string_equal(connects_to(access), "");
+	static const char *const turns[] = { "10.0.0.5:6443", "10.0.0.6:6443", "[fd00::7]:6443", "", "10.0.0.5:6443" };
+	for (size_t i = 0; i < COUNT(turns); i++) {
+		if (i > 0)
+			assert_false(fails(access, 3000));
+		assert_true(fails(access, 3000));
+		assert_string_equal(connects_to(access), turns[i]);
+	}
+	/* told when it answers, once */
+	assert_true(access_answered(access, access_way(access)));
+	assert_false(access_answered(access, access_way(access)));
+	assert_string_equal(access_address(access), "10.0.0.5:6443");
+	access_free(access);
+}
+
+static void the_lease_does_not_wait_for_a_second_loss(void **state)
+{
+	(void)state;
+	struct fake fake = { .env = { { "HOME", "/h" } } };
+	struct access *access = with_masters(&fake);
+	assert_true(access_failed(access, at(1000), access_way(access), true));
+	assert_string_equal(connects_to(access), "10.0.0.5:6443");
+	access_free(access);
+}
+
+/* Ten requests hang at the dead address; their ends come after the change, and are no fault of the new one. */
+static void old_losses_do_not_count_against_the_new_address(void **state)
+{
+	(void)state;
+	struct fake fake = { .env = { { "HOME", "/h" } } };
+	struct access *access = with_masters(&fake);
+	uint32_t first = access_way(access);
+	assert_true(access_failed(access, at(1000), first, true));
+	for (int i = 0; i < 10; i++)
+		assert_false(access_failed(access, at(1000 + i), first, true));
+	assert_string_equal(connects_to(access), "10.0.0.5:6443");
+	assert_false(access_failed(access, at(2000), access_way(access), false));
+	assert_false(access_answered(access, first)); /* nor does an old answer count for it */
+	assert_true(access_failed(access, at(2000), access_way(access), false));
+	assert_string_equal(connects_to(access), "10.0.0.6:6443");
+	access_free(access);
+}
+
+static void comes_home_after_a_while(void **state)
+{
+	(void)state;
+	struct fake fake = { .env = { { "HOME", "/h" } } };
+	struct access *access = with_masters(&fake);
+	assert_false(access_turn(access, at(1)));
+	assert_true(access_failed(access, at(1000), access_way(access), true));
+	assert_true(access_answered(access, access_way(access)));
+	assert_true(
+		access_failed(access, at(2 * MINUTE), access_way(access), true)); /* another; away since the first */
+	assert_false(access_turn(access, at(5 * MINUTE)));
+	assert_true(access_turn(access, at(5 * MINUTE + 1000)));
+	assert_string_equal(connects_to(access), "");
+	assert_false(access_turn(access, at(20 * MINUTE)));
+	/* still dead: away again, for the same time again, and nothing new to tell when the same one answers */
+	assert_true(access_failed(access, at(20 * MINUTE), access_way(access), true));
+	assert_string_equal(connects_to(access), "10.0.0.5:6443");
+	assert_false(access_answered(access, access_way(access)));
+	assert_false(access_turn(access, at(24 * MINUTE)));
+	assert_true(access_turn(access, at(25 * MINUTE)));
+	assert_true(access_answered(access, access_way(access))); /* well again */
+	access_free(access);
+}
+
+static void knows_only_addresses(void **state)
+{
+	(void)state;
+	static const char *const odd[] = { "",      "master-0",       "10.0.0.5",  "10.0.0.5",    "10.0.0.6:22",
+					   "[::1]", "::ffff:1.2.3.4", "1.2.3.4/x", "fe80::1%eth0" };
+	static const char *const many[] = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4",  "10.0.0.5", "10.0.0.6",
+					    "10.0.0.7", "10.0.0.8", "10.0.0.9", "10.0.0.10", "10.0.0.11" };
+	struct fake fake = { .env = { { "HOME", "/h" } } };
+	struct access *access = opened(&fake, NULL, NULL, "https://api.example:6443");
+	assert_false(access_failed(access, at(1), access_way(access), true)); /* none: stays */
+	access_others(access, odd, COUNT(odd), 0);
+	assert_false(access_failed(access, at(1), access_way(access), true));
+	access_others(access, odd, COUNT(odd), 443);
+	static const char *const turns[] = { "10.0.0.5:443", "[::ffff:1.2.3.4]:443", "" };
+	for (size_t i = 0; i < COUNT(turns); i++) {
+		assert_true(access_failed(access, at(1), access_way(access), true));
+		assert_string_equal(connects_to(access), turns[i]);
+	}
+	access_others(access, many, COUNT(many), 6443);
+	for (int i = 0; i < ACCESS_OTHERS_MAX; i++)
+		assert_true(access_failed(access, at(1), access_way(access), true));
+	assert_string_equal(connects_to(access), "10.0.0.9:6443");
+	assert_true(access_failed(access, at(1), access_way(access), true));
+	assert_string_equal(connects_to(access), "");
+	access_free(access);
+}
+
+static void new_masters_do_not_move_a_good_connection(void **state)
+{
+	(void)state;
+	static const char *const reordered[] = { "10.0.0.9", "10.0.0.5" };
+	static const char *const replaced[] = { "10.0.0.9", "10.0.0.6" };
+	struct fake fake = { .env = { { "HOME", "/h" } } };
+	struct access *access = with_masters(&fake);
+	assert_true(access_failed(access, at(1000), access_way(access), true));
+	uint32_t way = access_way(access);
+	access_others(access, reordered, COUNT(reordered), 6443);
+	assert_int_equal(access_way(access), way);
+	assert_string_equal(connects_to(access), "10.0.0.5:6443");
+	access_others(access, replaced, COUNT(replaced), 6443); /* it is no more */
+	assert_int_not_equal(access_way(access), way);
+	assert_string_equal(connects_to(access), "");
+	access_free(access);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +674,12 @@ int main(void)
 		cmocka_unit_test(asks_a_plug_in),
 		cmocka_unit_test(takes_certificates_from_a_plug_in),
 		cmocka_unit_test(refuses_what_a_plug_in_may_print),
+		cmocka_unit_test(goes_to_the_next_address_after_two_losses),
+		cmocka_unit_test(the_lease_does_not_wait_for_a_second_loss),
+		cmocka_unit_test(old_losses_do_not_count_against_the_new_address),
+		cmocka_unit_test(comes_home_after_a_while),
+		cmocka_unit_test(knows_only_addresses),
+		cmocka_unit_test(new_masters_do_not_move_a_good_connection),
 		cmocka_unit_test(decodes_base64),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,21 +1,5 @@
-#include "conf/conf.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/mem.h"
-#include "base/time.h"
-#include "conf/schema.h"
-
-#define OPENSTACK                                                                                                      \
-	"openstack: {auth-url: 'https://k/v3', user-id: u, password: p, project-id: pr}\n"                             \
-	"healthcheck: {master: [{type: NodeCondition}], worker: [{type: NodeCondition}]}\n"
+/* The configuration: whole files, keys, values, checks, credentials, and the manual. */
+#include "conf_fixture.h"
 
 /* A file of the source tree; the path of this file says where that is. */
 static bool read_source(void *ctx, const char *path, struct buf *out, struct err *err)
@@ -34,13 +18,6 @@ static bool read_source(void *ctx, const char *path, struct buf *out, struct err
 }
 
 static const struct file_port source = { .read = read_source };
-
-static void print(const struct conf_problems *problems, struct buf *out)
-{
-	buf_init(out, 100000);
-	for (size_t i = 0; i < problems->count; i++)
-		conf_problem_print(&problems->list[i], "f", out);
-}
 
 static struct config *load_clean(const char *path)
 {
@@ -114,10 +91,60 @@ static void test_empty_trust(void **state)
 	conf_problems_done(&problems);
 }
 
+static void check_everything_checks(const struct conf_check *kubelet, const struct conf_check *others)
+{
+	assert_string_equal(kubelet->type, "Kubelet");
+	assert_int_equal(kubelet->unhealthy_duration_ms, 2 * MINUTE);
+	assert_string_equal(kubelet->protocol, "HTTP");
+	assert_int_equal(kubelet->port, 10248);
+	assert_int_equal(kubelet->endpoints_count, 1);
+	assert_string_equal(kubelet->endpoints[0], "/healthz");
+	assert_int_equal(kubelet->ok_codes_count, 1);
+	assert_int_equal(kubelet->ok_codes[0], 200);
+	assert_int_equal(kubelet->timeout_ms, 500);
+	check_ladder(&kubelet->ladder, "replace");
+	assert_string_equal(kubelet[1].type, "Kubelet");
+	assert_string_equal(kubelet[1].protocol, "TCP");
+	assert_string_equal(others[0].type, "NodeLease");
+	assert_int_equal(others[0].unhealthy_duration_ms, 0);
+	assert_int_equal(others[0].max_age_ms, MINUTE);
+	check_ladder(&others[0].ladder, "start, hard-reboot 1m30s");
+	assert_string_equal(others[1].type, "CloudServer");
+	assert_int_equal(others[1].unhealthy_duration_ms, MINUTE);
+	assert_int_equal(others[1].states_count, 2);
+	assert_string_equal(others[1].states[0], "ERROR");
+	assert_string_equal(others[1].states[1], "GONE");
+	check_ladder(&others[1].ladder, "start");
+	assert_string_equal(others[2].type, "NeverJoined");
+	assert_int_equal(others[2].unhealthy_duration_ms, HOUR);
+	check_ladder(&others[2].ladder, "hard-reboot 1h, replace");
+}
+
+static void check_everything_policy(const struct policy *policy)
+{
+	assert_int_equal(policy->needs[ROLE_MASTER], NEEDS_ALL);
+	assert_int_equal(policy->needs[ROLE_WORKER], 3);
+	assert_int_equal(policy->master_replacement, MASTERS_NEVER);
+	check_ladder(&policy->ladders[ROLE_WORKER], "replace 30m");
+	check_ladder(&policy->ladders[ROLE_MASTER], "start, reboot, hard-reboot");
+	assert_int_equal(policy->max_per_group.value, 1);
+	assert_false(policy->max_per_group.is_percent);
+	assert_int_equal(policy->max_per_zone.value, 20);
+	assert_true(policy->max_per_zone.is_percent);
+	assert_int_equal(policy->max_per_host.value, 0);
+	assert_int_equal(policy->max_repairs_per_hour, 12);
+	assert_int_equal(policy->zone_storm_threshold.value, 3);
+	assert_false(policy->zone_storm_threshold.is_percent);
+	assert_int_equal(policy->flap_changes, 0);
+	assert_int_equal(policy->flap_window_ms, HOUR);
+	assert_true(policy->is_cordoned_healed);
+	assert_int_equal(policy->mhc_timeout_ms, 0);
+}
+
 static void check_everything_lists(const struct config *conf)
 {
 	const struct conf_check *endpoint = &conf->checks[ROLE_MASTER][0];
-	assert_string_equal(endpoint->protocol, "HTTP");
+	assert_string_equal(endpoint->protocol, "HTTPS");
 	assert_int_equal(endpoint->port, 8080);
 	assert_int_equal(endpoint->endpoints_count, 2);
 	assert_string_equal(endpoint->endpoints[1], "/readyz");
@@ -125,6 +152,10 @@ static void check_everything_lists(const struct config *conf)
 	assert_int_equal(endpoint->ok_codes[1], 204);
 	assert_true(endpoint->is_token_required);
 	assert_string_equal(endpoint->unhealthy_annotation, "example.org/since");
+	assert_int_equal(endpoint->timeout_ms, 1500);
+	assert_string_equal(endpoint->ca_file, "/etc/kubernetes/ca.crt");
+	assert_string_equal(endpoint->server_name, "kubernetes.default.svc");
+	check_ladder(&endpoint->ladder, "reboot 3m, hard-reboot, replace 20m");
 	const struct conf_check *condition = &conf->checks[ROLE_WORKER][0];
 	assert_string_equal(condition->type, "NodeCondition");
 	assert_int_equal(condition->types_count, 2);
@@ -153,6 +184,10 @@ static void test_everything(void **state)
 	assert_string_equal(conf->kubernetes_api_host, "https://10.0.0.1:6443");
 	assert_string_equal(conf->kubernetes_kubeconfig, "/etc/kubernetes/admin.conf");
 	check_everything_lists(conf);
+	assert_int_equal(conf->kubernetes_api_port, 443);
+	assert_int_equal(conf->checks_count[ROLE_WORKER], 7);
+	check_everything_checks(&conf->checks[ROLE_WORKER][2], &conf->checks[ROLE_WORKER][4]);
+	check_everything_policy(policy);
 	assert_string_equal(conf->openstack.os_endpoint_type, "internal");
 	assert_false(conf->openstack.is_tls_insecure);
 	assert_false(conf->openstack.uses_clouds);
@@ -196,35 +231,26 @@ static void test_defaults(void **state)
 	assert_int_equal(policy->retry_backoff_ms, expected.retry_backoff_ms);
 	assert_int_equal(policy->max_attempts, expected.max_attempts);
 	assert_int_equal(policy->worker_replacement, expected.worker_replacement);
+	assert_memory_equal(policy->ladders, expected.ladders, sizeof expected.ladders);
+	check_ladder(&policy->ladders[ROLE_WORKER], "reboot, replace");
+	check_ladder(&policy->ladders[ROLE_MASTER], "reboot, hard-reboot, replace");
+	assert_memory_equal(policy->needs, expected.needs, sizeof expected.needs);
+	assert_int_equal(policy->needs[ROLE_WORKER], 1);
+	assert_int_equal(policy->master_replacement, expected.master_replacement);
+	assert_int_equal(policy->max_per_group.value + policy->max_per_zone.value + policy->max_per_host.value, 0);
+	assert_int_equal(policy->max_repairs_per_hour, expected.max_repairs_per_hour);
+	assert_int_equal(policy->zone_storm_threshold.value, expected.zone_storm_threshold.value);
+	assert_true(policy->zone_storm_threshold.is_percent);
+	assert_int_equal(policy->flap_changes, expected.flap_changes);
+	assert_int_equal(policy->flap_window_ms, expected.flap_window_ms);
+	assert_int_equal(policy->is_cordoned_healed, expected.is_cordoned_healed);
+	assert_int_equal(policy->mhc_timeout_ms, expected.mhc_timeout_ms);
+	assert_int_equal(conf->kubernetes_api_port, 6443);
 	assert_true(conf->is_leader_elected);
 	assert_null(conf->kubernetes_kubeconfig);
 	assert_string_equal(conf->path, "f");
 	conf_free(conf);
 }
-
-struct bad {
-	const char *text, *says;
-};
-
-/* The whole output, to the letter: places, order, suggestions. */
-static void check_says(const struct bad *cases, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct conf_problems problems;
-		struct buf out;
-		struct config *conf = conf_parse(str_of(cases[i].text), "f", &problems);
-		print(&problems, &out);
-		if (strcmp(buf_cstr(&out), cases[i].says) != 0)
-			fail_msg("case %zu:\n%s--- says:\n%s--- instead of:\n%s", i, cases[i].text, buf_cstr(&out),
-				 cases[i].says);
-		assert_int_equal(conf == NULL, problems.errors_count > 0);
-		conf_free(conf);
-		conf_problems_done(&problems);
-		buf_done(&out);
-	}
-}
-
-#define C "cluster-name: c\n" OPENSTACK
 
 static void test_bad_keys(void **state)
 {
@@ -288,21 +314,15 @@ static void test_bad_values(void **state)
 	check_says(cases, COUNT(cases));
 }
 
-/* NodeCondition for both, and an openstack section; the checks under test are added to the workers' or masters'. */
-#define WORKER                                                                                                         \
-	"cluster-name: c\nopenstack: {auth-url: 'https://k', user-id: u, password: p, project-id: "                    \
-	"pr}\nhealthcheck:\n  master: [{type: NodeCondition}]\n  worker:\n"
-#define MASTER                                                                                                         \
-	"cluster-name: c\nopenstack: {auth-url: 'https://k', user-id: u, password: p, project-id: "                    \
-	"pr}\nhealthcheck:\n  worker: [{type: NodeCondition}]\n  master:\n"
-
 static void test_bad_checks(void **state)
 {
 	(void)state;
 	static const struct bad cases[] = {
 		{ WORKER "  - type: NodeConditon\n",
 		  "f:6:11: type: there is no \"NodeConditon\"; did you mean \"NodeCondition\"?\n" },
-		{ WORKER "  - type: Ping\n", "f:6:11: type: there is no \"Ping\"; there is: NodeCondition Endpoint\n" },
+		{ WORKER "  - type: Ping\n",
+		  "f:6:11: type: there is no \"Ping\"; there is: NodeCondition Endpoint Kubelet NodeLease "
+		  "CloudServer NeverJoined\n" },
 		{ WORKER "  - params: {}\n", "f:6:5: a check without a type\n" },
 		{ WORKER "  - Ready\n", "f:6:5: a check must be a mapping with \"type\" and \"params\"\n" },
 		{ WORKER "    type: NodeCondition\n",
@@ -354,10 +374,63 @@ static void test_warnings(void **state)
 		  "openstack: {auth-url: 'https://k', user-id: u, password: p, project-id: pr, cloud: x}\n",
 		  "f:4:77: warning: cloud is not used without use-clouds: true\n" },
 		{ WORKER "  - type: Endpoint\n    params: {token: x}\n",
-		  "f:6:5: warning: an Endpoint check is for masters; of workers it says nothing\n"
 		  "f:7:14: warning: token is not used without require-token: true\n" },
 	};
 	check_says(cases, COUNT(cases));
+}
+
+/* The table is in step with itself: types and their sections, limits of a role's checks, room for the longest key. */
+static void test_schema(void **state)
+{
+	(void)state;
+	const struct schema_key *type = schema_find(SECTION_CHECK, "type");
+	enum section section = SECTION_TOP;
+	size_t types = 0;
+	for (int i = 0; i < SECTIONS_COUNT; i++) {
+		char word[NORMAL_BYTES];
+		const char *name = section_check_type((enum section)i);
+		if (name[0] == '\0')
+			continue;
+		types++;
+		assert_int_not_equal(schema_choice(type->choices, name, word), -1);
+		assert_string_equal(word, name);
+		assert_true(section_of_check(name, &section));
+		assert_int_equal(section, i);
+		assert_non_null(schema_find(section, "unhealthy-duration"));
+		assert_non_null(schema_find(section, "ladder"));
+	}
+	assert_int_equal(types, 6);
+	assert_false(section_of_check("", &section));
+	assert_false(section_of_check("Ping", &section));
+	for (size_t i = 0; i < schema_keys_count(); i++)
+		assert_true(strlen(schema_keys()[i].name) + 4 < NORMAL_BYTES);
+}
+
+/* The examples of the manual are right. */
+static void test_manual_examples(void **state)
+{
+	(void)state;
+	struct buf manual;
+	struct err err = { 0 };
+	buf_init(&manual, 100000);
+	assert_true(read_source(NULL, "docs/configuration.md", &manual, &err));
+	size_t count = 0;
+	for (const char *at = buf_cstr(&manual); (at = strstr(at, "```yaml\n")) != NULL; count++) {
+		struct buf text;
+		at += strlen("```yaml\n");
+		const char *end = strstr(at, "```");
+		assert_non_null(end);
+		buf_init(&text, 10000);
+		assert_true(buf_add(&text, at, (size_t)(end - at)));
+		if (strstr(buf_cstr(&text), "cluster-name:") == NULL)
+			assert_true(buf_text(&text, "cluster-name: c\nmaster-monitor-enabled: false\n"
+						    "worker-monitor-enabled: false\nopenstack: {use-clouds: true}\n"));
+		check_says(&(struct bad){ buf_cstr(&text), "" }, 1);
+		buf_done(&text);
+		at = end + 3;
+	}
+	assert_int_equal(count, 3);
+	buf_done(&manual);
 }
 
 /* What is written into the openstack section, and what is said of it. */
@@ -496,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_warnings),      cmocka_unit_test(test_credentials),
 		cmocka_unit_test(test_bad_openstack), cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_many_problems), cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_schema),        cmocka_unit_test(test_manual_examples),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,14 +22,21 @@ static const char *sample(const struct schema_key *key)
 	case VALUE_TEXT:
 	case VALUE_SECRET:
 		return key->initial[0] != '\0' ? key->initial : "some-text";
+	case VALUE_HOST:
+		return "some.name";
+	case VALUE_LADDER:
+		return "[start, hard-reboot 3m]";
+	case VALUE_LIMIT:
+		return key->initial[0] != '\0' ? key->initial : "3";
 	case VALUE_CHOICE:
 	case VALUE_PLACE:
 	case VALUE_BOOL:
 	case VALUE_INT:
 	case VALUE_DURATION:
-	case VALUE_LIMIT:
+	case VALUE_NEEDS:
 	case VALUE_LABELS:
 	case VALUE_STATUSES:
+	case VALUE_STATES:
 	case VALUE_PATHS:
 	case VALUE_CODES:
 		return key->initial;
@@ -66,11 +73,17 @@ static void write_key(struct writer *w, unsigned indent, const char *dash, const
 
 static void write_section(struct writer *w, enum section section, unsigned indent);
 
-static void write_check(struct writer *w, unsigned indent, const char *type, enum section params)
+/* A check of each type; NeverJoined is for workers. */
+static void write_checks(struct writer *w, unsigned indent, enum role role)
 {
-	write_key(w, indent, "- ", schema_find(SECTION_CHECK, "type"), type);
-	write_key(w, indent + 2, "", schema_find(SECTION_CHECK, "params"), "");
-	write_section(w, params, indent + 4);
+	for (int i = 0; i < SECTIONS_COUNT; i++) {
+		const char *type = section_check_type((enum section)i);
+		if (type[0] == '\0' || (role == ROLE_MASTER && i == SECTION_NEVER_JOINED))
+			continue;
+		write_key(w, indent, "- ", schema_find(SECTION_CHECK, "type"), type);
+		write_key(w, indent + 2, "", schema_find(SECTION_CHECK, "params"), "");
+		write_section(w, (enum section)i, indent + 4);
+	}
 }
 
 static void write_section(struct writer *w, enum section section, unsigned indent)
@@ -82,10 +95,8 @@ static void write_section(struct writer *w, enum section section, unsigned inden
 		write_key(w, indent, "", key, sample(key));
 		if (key->kind == VALUE_SECTION)
 			write_section(w, key->inner, indent + 2);
-		if (key->kind == VALUE_CHECKS) {
-			write_check(w, indent + 2, "Endpoint", SECTION_ENDPOINT);
-			write_check(w, indent + 2, "NodeCondition", SECTION_CONDITION);
-		}
+		if (key->kind == VALUE_CHECKS)
+			write_checks(w, indent + 2, (enum role)key->at);
 	}
 }
 
@@ -123,9 +134,8 @@ static void check_caught(const struct writer *w, const struct conf_problems *pro
 		const char *meant = strstr(problem->text, "did you mean ");
 		bool is_it = text_starts(problem->text, "unknown key ") && problem->line == w->victim_line &&
 			     problem->column == w->victim_column;
-		bool is_known = is_it || is_consequence(w, problem) ||
-				text_starts(problem->text, "an Endpoint check is for masters") ||
-				text_starts(problem->text, "cloud") || text_starts(problem->text, "token is not used");
+		bool is_known = is_it || is_consequence(w, problem) || text_starts(problem->text, "cloud") ||
+				strstr(problem->text, " is not used with");
 		if (!is_known)
 			fail_msg("%s: also says %u:%u: %s", w->misspelt, problem->line, problem->column, problem->text);
 		if (is_it && (meant == NULL || strstr(meant, suggestion) == NULL))

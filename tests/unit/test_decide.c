@@ -2,19 +2,6 @@
  * same plan; and over random clusters the laws hold. */
 #include "core_fixture.h"
 
-static struct lab *lab_new(int masters, int workers)
-{
-	struct lab *lab = xcalloc(1, sizeof *lab);
-	lab_init(lab, masters, workers);
-	return lab;
-}
-
-static void lab_free(struct lab *lab)
-{
-	lab_done(lab);
-	free(lab);
-}
-
 static void a_healthy_cluster_has_an_empty_plan(void **state)
 {
 	(void)state;
@@ -24,7 +11,7 @@ static void a_healthy_cluster_has_an_empty_plan(void **state)
 	assert_int_equal(lab->plan.count, 0);
 	assert_int_equal(lab->plan.total[ROLE_MASTER], 3);
 	assert_int_equal(lab->plan.total[ROLE_WORKER], 5);
-	assert_false(lab->plan.is_storm);
+	assert_int_equal(lab->plan.outage.hold, HOLD_NONE);
 	lab_free(lab);
 }
 
@@ -35,7 +22,7 @@ static void an_empty_cluster_too(void **state)
 	lab_observe(lab);
 	lab_decide(lab);
 	assert_int_equal(lab->plan.count, 0);
-	assert_false(lab->plan.is_storm);
+	assert_int_equal(lab->plan.outage.hold, HOLD_NONE);
 	lab_free(lab);
 }
 
@@ -134,7 +121,7 @@ static void check_plan(const struct lab *lab, unsigned seed)
 	int limit = limit_of(lab->policy.max_concurrent_repairs, (int)lab->plan.total[ROLE_WORKER]);
 	CHECK(acts[ROLE_MASTER] <= 1, "seed %u: %d masters at once", seed, acts[ROLE_MASTER]);
 	CHECK(acts[ROLE_WORKER] <= limit, "seed %u: %d of %d", seed, acts[ROLE_WORKER], limit);
-	CHECK(!lab->plan.is_storm || acts[0] + acts[1] == 0, "seed %u: acts in a storm", seed);
+	CHECK(lab->plan.outage.hold == HOLD_NONE || acts[0] + acts[1] == 0, "seed %u: acts in a storm", seed);
 	for (size_t i = 0; i < lab->count && lab->snapshot.is_nodes_fresh; i++) { /* law L9 */
 		bool is_bad = lab->ready[i].status != STATUS_TRUE && !lab->is_unknown[i];
 		CHECK(is_bad == (lab_line(lab, i) != NULL), "seed %u: %s is silent", seed, lab->names[i]);

@@ -1,19 +1,6 @@
 /* The judge and the cases: clocks that neither a flip nor a wrong clock can move, probation, giving up, bounds. */
 #include "core_fixture.h"
 
-static struct lab *lab_new(int masters, int workers)
-{
-	struct lab *lab = xcalloc(1, sizeof *lab);
-	lab_init(lab, masters, workers);
-	return lab;
-}
-
-static void lab_free(struct lab *lab)
-{
-	lab_done(lab);
-	free(lab);
-}
-
 static void step(struct lab *lab, int64_t ms)
 {
 	lab_pass(lab, ms);
@@ -43,7 +30,7 @@ static void opens_after_unhealthy_duration(void **state)
 	const struct record *record = lab_record(lab, 0);
 	assert_true(record->is_unhealthy);
 	assert_string_equal(record->check, "NodeCondition");
-	assert_string_equal(record->why, "Ready=False");
+	assert_string_equal(record->why, "NodeCondition: Ready=False");
 	assert_int_equal(strlen(record->case_id), 12);
 	assert_null(lab_record(lab, 1));
 	lab_free(lab);
@@ -74,7 +61,9 @@ static void a_moment_of_health_restarts_the_clock(void **state)
 	step(lab, 2 * MINUTE);
 	lab_set(lab, 0, STATUS_TRUE);
 	step(lab, 1 * SEC);
-	assert_null(lab_record(lab, 0)); /* it was only suspected: forgotten */
+	assert_non_null(lab_record(lab, 0)); /* it was only suspected, and is kept for its changes alone */
+	assert_int_equal(lab_record(lab, 0)->state, CASE_SUSPECT);
+	assert_false(lab_record(lab, 0)->is_bad_now);
 	lab_set(lab, 0, STATUS_FALSE);
 	step(lab, 1 * SEC);
 	step(lab, 3 * MINUTE - 2 * SEC);
@@ -188,8 +177,10 @@ static void end_repair(struct lab *lab, size_t node, enum rung rung, enum op_sta
 	static const struct step steps[] = { { .name = "only" } };
 	static const struct recipe recipe = { "r", steps, 1, 0 };
 	struct record *record = lab_record(lab, node);
-	history_began(&lab->history, record, rung);
+	enum rung top = record->role == ROLE_WORKER ? RUNG_REPLACE : RUNG_HARD_REBOOT;
+	history_began(&lab->history, record, rung, top, lab->machines[node].id);
 	struct op op = { .recipe = &recipe, .state = state, .is_committed = has_acted, .note = "the note" };
+	op.facts.ready_limit_ms = 5 * MINUTE;
 	history_ended(&lab->history, record, &lab->policy, &op, rung, lab->now);
 }
 
@@ -372,7 +363,8 @@ static void how_a_repair_may_end(void **state)
 		{ ROLE_WORKER, RUNG_REBOOT, OP_DONE, false, RUNG_REBOOT, false, true, 0, 0, true },
 		{ ROLE_WORKER, RUNG_REBOOT, OP_FAILED, true, RUNG_REBOOT, true, true, 0, 0, false },
 		{ ROLE_WORKER, RUNG_REBOOT, OP_FAILED, false, RUNG_NONE, false, false, 0, 1, true },
-		{ ROLE_WORKER, RUNG_REBOOT, OP_CANCELLED, false, RUNG_NONE, false, false, 0, 0, false },
+		{ ROLE_WORKER, RUNG_REBOOT, OP_CANCELLED, false, RUNG_NONE, false, false, 0, 0, true },
+		{ ROLE_WORKER, RUNG_REPLACE, OP_CANCELLED, true, RUNG_NONE, false, true, 0, 0, true },
 		{ ROLE_WORKER, RUNG_HARD_REBOOT, OP_FAILED, true, RUNG_HARD_REBOOT, true, true, 0, 0, false },
 		{ ROLE_WORKER, RUNG_REPLACE, OP_DONE, true, RUNG_REPLACE, false, true, 0, 0, true },
 		{ ROLE_WORKER, RUNG_REPLACE, OP_FAILED, true, RUNG_REPLACE, false, true, 1, 0, true },
@@ -482,7 +474,7 @@ static void what_was_tried_is_a_bounded_text(void **state)
 	struct lab *lab = lab_new(0, 1);
 	lab_break(lab, 1);
 	for (int i = 0; i < 50; i++)
-		history_began(&lab->history, lab_record(lab, 0), RUNG_HARD_REBOOT);
+		history_began(&lab->history, lab_record(lab, 0), RUNG_HARD_REBOOT, RUNG_REPLACE, "s");
 	assert_in_range(strlen(lab_record(lab, 0)->tried), 60, 79);
 	lab_free(lab);
 }
@@ -502,6 +494,216 @@ static void the_ring_keeps_the_last_ones(void **state)
 	size_t newest = lab->history.past_next - 1;
 	assert_int_equal(lab->history.past[newest].closed.ms, lab->now.wall.ms);
 	assert_true(lab->history.past[lab->history.past_next].closed.ms < lab->history.past[newest].closed.ms);
+	lab_free(lab);
+}
+
+/* ---- done, and it did not help ----------------------------------------------------------------------------------- */
+
+/* The node's own Ready says that all is well, so each repair ends DONE; the Endpoint stays dead. */
+static void a_repair_that_is_done_and_does_not_help(void **state)
+{
+	(void)state;
+	static const struct {
+		enum role role;
+		const char *ladder;
+	} cases[] = { { ROLE_MASTER, "reboot,hard-reboot" }, { ROLE_WORKER, "reboot,replace" } };
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct lab *lab = lab_new(3, 8);
+		size_t node = cases[i].role == ROLE_MASTER ? 0 : 5;
+		enum rung top = cases[i].role == ROLE_MASTER ? RUNG_HARD_REBOOT : RUNG_REPLACE;
+		size_t endpoint = lab_add_check(lab, cases[i].role, "Endpoint", 3 * MINUTE);
+		lab_observe(lab);
+		lab_find_it(lab, endpoint, node, HEALTH_BAD);
+		step(lab, SEC);
+		int repairs = 0;
+		int64_t last_ms = 0;
+		char tried[80];
+		for (int minute = 0; minute < 48 * 60; minute++) {
+			step(lab, MINUTE);
+			arena_reset(&lab->arena);
+			lab_decide(lab);
+			const struct line *line = lab_line(lab, node);
+			assert_non_null(line);
+			if (line->hold != HOLD_NONE)
+				continue;
+			CHECK(last_ms == 0 || lab->now.mono.ms - last_ms >= 5 * MINUTE, "too soon: %lld",
+			      (long long)(lab->now.mono.ms - last_ms));
+			enum rung rung = line->rung > top ? top : line->rung;
+			lab_record(lab, node)->next_try.ms = 0;
+			end_repair(lab, node, rung, OP_DONE, true);
+			assert_true(lab_record(lab, node)->is_awaited);
+			last_ms = lab->now.mono.ms;
+			if (++repairs == 2)
+				(void)TEXT_COPY(tried, lab_record(lab, node)->tried);
+		}
+		const struct record *record = lab_record(lab, node);
+		CHECK(record->state == CASE_GIVEN_UP, "%s", case_state_name(record->state));
+		CHECK(record->attempts == lab->policy.max_attempts, "%d", record->attempts);
+		CHECK(repairs <= 2 * lab->policy.max_attempts, "%d repairs", repairs);
+		CHECK(strcmp(tried, cases[i].ladder) == 0, "tried %s", tried);
+		lab_free(lab);
+	}
+}
+
+/* What the node shows when the time has come decides: the next rung, a whole ladder in vain, or nothing of either. */
+static void what_comes_of_a_repair_that_was_done(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		enum rung rung;
+		int64_t after_ms;
+		enum health health;
+		bool is_awaited;
+		enum rung last_rung;
+		int attempts;
+		enum case_state state;
+	} cases[] = {
+		{ "bad, the time has not come", RUNG_REPLACE, 5 * MINUTE - 1, HEALTH_BAD, true, RUNG_REPLACE, 0,
+		  CASE_OPEN },
+		{ "bad, it has", RUNG_REPLACE, 5 * MINUTE, HEALTH_BAD, false, RUNG_REPLACE, 1, CASE_OPEN },
+		{ "bad, below the top", RUNG_REBOOT, 5 * MINUTE, HEALTH_BAD, false, RUNG_REBOOT, 0, CASE_OPEN },
+		{ "not known", RUNG_REPLACE, 6 * MINUTE, HEALTH_UNKNOWN, true, RUNG_REPLACE, 0, CASE_OPEN },
+		{ "well", RUNG_REPLACE, 6 * MINUTE, HEALTH_OK, false, RUNG_REPLACE, 0, CASE_PROBATION },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct lab *lab = lab_new(0, 4);
+		lab_break(lab, 1);
+		end_repair(lab, 0, cases[i].rung, OP_DONE, true);
+		lab->is_unknown[0] = cases[i].health == HEALTH_UNKNOWN;
+		if (cases[i].health == HEALTH_OK)
+			lab_set(lab, 0, STATUS_TRUE);
+		step(lab, cases[i].after_ms);
+		step(lab, 0); /* the same view again counts nothing twice */
+		const struct record *record = lab_record(lab, 0);
+		CHECK(record->is_awaited == cases[i].is_awaited, "%s", cases[i].what);
+		CHECK(record->last_rung == cases[i].last_rung, "%s: %s", cases[i].what, rung_name(record->last_rung));
+		CHECK(record->attempts == cases[i].attempts, "%s: %d", cases[i].what, record->attempts);
+		CHECK(record->state == cases[i].state, "%s: %s", cases[i].what, case_state_name(record->state));
+		lab_free(lab);
+	}
+}
+
+/* ---- a check that fell silent ------------------------------------------------------------------------------------ */
+
+/* Node 0, bad by its second check for four minutes, which then has nothing to say; the first one is content. */
+static struct lab *lab_silent(size_t *out_check)
+{
+	struct lab *lab = lab_new(0, 4);
+	lab->policy.flap_changes = 0;
+	*out_check = lab_add_check(lab, ROLE_WORKER, "Endpoint", 3 * MINUTE);
+	lab_observe(lab);
+	lab_find_it(lab, *out_check, 0, HEALTH_BAD);
+	step(lab, SEC);
+	step(lab, 4 * MINUTE);
+	assert_true(is_open(lab, 0));
+	lab_find_it(lab, *out_check, 0, HEALTH_UNKNOWN);
+	return lab;
+}
+
+static void silence_is_not_health(void **state)
+{
+	(void)state;
+	static const enum case_state states[] = { CASE_OPEN, CASE_GIVEN_UP };
+	for (size_t i = 0; i < COUNT(states); i++) {
+		for (int has_acted = 0; has_acted < 2; has_acted++) {
+			size_t check = 0;
+			struct lab *lab = lab_silent(&check);
+			lab_record(lab, 0)->state = states[i];
+			lab_record(lab, 0)->has_acted = has_acted;
+			struct op *op = lab_repair(lab, 0);
+			step(lab, SEC);
+			assert_false(lab_record(lab, 0)->is_well_now || lab_record(lab, 0)->is_bad_now);
+			assert_null(brake_cancel(lab_look(lab), &lab->history, &lab->policy, op));
+			lab->ops.count = 0;
+			for (int minute = 0; minute < 60; minute++) {
+				step(lab, MINUTE);
+				CHECK(lab_record(lab, 0) != NULL && lab_record(lab, 0)->state == states[i],
+				      "after %d min", minute);
+			}
+			step(lab, SEC); /* for so long it is not waited for */
+			if (has_acted)
+				assert_int_equal(lab_record(lab, 0)->state, CASE_PROBATION);
+			else
+				assert_null(lab_record(lab, 0));
+			lab_free(lab);
+		}
+	}
+}
+
+/* A probe that missed one round goes on where it was; after a longer silence the node is watched anew. */
+static void the_clock_over_a_silence(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t silent_ms;
+		bool goes_on;
+	} cases[] = { { SEC, true }, { MINUTE, true }, { MINUTE + SEC, false }, { 30 * MINUTE, false } };
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct lab *lab = lab_new(0, 4);
+		size_t check = lab_add_check(lab, ROLE_WORKER, "Endpoint", 3 * MINUTE);
+		lab_observe(lab);
+		lab_find_it(lab, check, 0, HEALTH_BAD);
+		lab_observe(lab);
+		int64_t began_ms = lab->now.mono.ms;
+		step(lab, MINUTE);
+		lab_find_it(lab, check, 0, HEALTH_UNKNOWN);
+		step(lab, 0);
+		step(lab, cases[i].silent_ms);
+		lab_find_it(lab, check, 0, HEALTH_BAD);
+		step(lab, 0);
+		int64_t again_ms = lab->now.mono.ms;
+		int64_t wanted_ms = (cases[i].goes_on ? began_ms : again_ms) + 3 * MINUTE;
+		while (!is_open(lab, 0) && lab->now.mono.ms - again_ms < HOUR)
+			step(lab, SEC);
+		CHECK(lab->now.mono.ms == wanted_ms, "case %zu: %lld s after it spoke again", i,
+		      (long long)(lab->now.mono.ms - again_ms) / SEC);
+		lab_free(lab);
+	}
+}
+
+/* ---- cancelled, and looked at again ------------------------------------------------------------------------------ */
+
+static void after_a_cancelled_repair_comes_a_pause(void **state)
+{
+	(void)state;
+	static const int64_t pauses[] = { 0, 10 * SEC, 10 * MINUTE }; /* that the case had already */
+	for (size_t i = 0; i < COUNT(pauses); i++) {
+		struct lab *lab = lab_new(0, 4);
+		lab_break(lab, 1);
+		if (pauses[i] > 0)
+			lab_record(lab, 0)->next_try.ms = lab->now.mono.ms + pauses[i];
+		end_repair(lab, 0, RUNG_REBOOT, OP_CANCELLED, false);
+		int64_t wanted_ms = pauses[i] > 30 * SEC ? pauses[i] : 30 * SEC;
+		assert_int_equal(lab_record(lab, 0)->next_try.ms, lab->now.mono.ms + wanted_ms);
+		assert_int_equal(history_begun_since(&lab->history, (struct mono){ 0 }), 0);
+		lab_decide(lab);
+		assert_int_equal(lab_hold(lab, 0), HOLD_BACKOFF);
+		step(lab, wanted_ms);
+		lab_decide(lab);
+		assert_int_equal(lab_hold(lab, 0), HOLD_NONE);
+		lab_free(lab);
+	}
+}
+
+/* A finding without a time of its own (NeverJoined): our own clock counts, also for a leader that has just begun. */
+static void a_finding_without_a_time(void **state)
+{
+	(void)state;
+	struct lab *lab = lab_new(0, 4);
+	size_t never = lab_add_check(lab, ROLE_WORKER, "NeverJoined", 15 * MINUTE);
+	lab->checker.rules[ROLE_WORKER][never].is_of_phantoms = true;
+	for (size_t i = 0; i < 4; i++)
+		lab_find_it(lab, never, i, HEALTH_UNKNOWN);
+	lab->nodes[0].is_phantom = true;
+	lab->is_unknown[0] = true;
+	lab_find_it(lab, never, 0, HEALTH_BAD);
+	lab->found[never][0].since = (struct wall){ 0 };
+	lab_observe(lab);
+	step(lab, 15 * MINUTE - 1);
+	assert_false(is_open(lab, 0));
+	step(lab, 1);
+	assert_true(is_open(lab, 0));
 	lab_free(lab);
 }
 
@@ -528,7 +730,17 @@ static void records_are_bounded_and_sorted(void **state)
 	const struct node **list = xcalloc(NODES, sizeof *list);
 	for (size_t i = 0; i < NODES; i++) {
 		(void)snprintf(names[i], sizeof names[i], "n-%05zu", i);
-		nodes[i] = (struct node){ .name = names[i], .uid = "u", .role = ROLE_WORKER };
+		nodes[i] = (struct node){ .name = names[i],
+					  .uid = "u",
+					  .provider_id = "",
+					  .machine_id = "",
+					  .system_uuid = "",
+					  .boot_id = "",
+					  .internal_ip = "",
+					  .group = "",
+					  .zone = "",
+					  .cordon_mark = "",
+					  .role = ROLE_WORKER };
 		list[i] = &nodes[i];
 	}
 	lab->checker.find = always_bad;
@@ -540,6 +752,13 @@ static void records_are_bounded_and_sorted(void **state)
 	for (size_t i = 1; i < lab->history.count; i++)
 		assert_true(strcmp(lab->history.records[i - 1].node, lab->history.records[i].node) < 0);
 	assert_null(history_find(&lab->history, names[NODES - 1]));
+	assert_int_equal(lab->history.unrecorded_bad[ROLE_WORKER], NODES - RECORDS_MAX);
+	/* Those of whom nothing is known hold all the others, whatever the threshold. */
+	lab->policy.storm_threshold = (struct limit){ 100, true };
+	decide(&snapshot, &lab->history, &lab->policy, &lab->ops, lab_can, lab, &lab->arena, &lab->plan);
+	assert_int_equal(lab->plan.bad_count[ROLE_WORKER], NODES);
+	assert_int_equal(lab->plan.outage.hold, HOLD_STORM);
+	assert_int_equal(lab_actions(lab), 0);
 	free(list);
 	free(nodes);
 	free(names);
@@ -575,15 +794,16 @@ static void several_checks(void **state)
 		{ { HEALTH_OK, HEALTH_OK }, HOUR, false, false, NULL },
 		{ { HEALTH_OK, HEALTH_UNKNOWN }, HOUR, false, false, NULL },
 		{ { HEALTH_UNKNOWN, HEALTH_UNKNOWN }, HOUR, false, false, NULL },
-		{ { HEALTH_BAD, HEALTH_OK }, 2 * MINUTE, true, false, "zero" },
-		{ { HEALTH_BAD, HEALTH_OK }, 3 * MINUTE, true, true, "zero" },
-		{ { HEALTH_OK, HEALTH_BAD }, 20 * SEC, true, true, "one" }, /* its duration is shorter */
-		{ { HEALTH_BAD, HEALTH_BAD }, 20 * SEC, true, true, "one" },
-		{ { HEALTH_BAD, HEALTH_BAD }, 3 * MINUTE, true, true, "zero" },
-		{ { HEALTH_BAD, HEALTH_UNKNOWN }, 3 * MINUTE, true, true, "zero" },
+		{ { HEALTH_BAD, HEALTH_OK }, 2 * MINUTE, true, false, "Zero: zero" },
+		{ { HEALTH_BAD, HEALTH_OK }, 3 * MINUTE, true, true, "Zero: zero" },
+		{ { HEALTH_OK, HEALTH_BAD }, 20 * SEC, true, true, "One: one" }, /* its duration is shorter */
+		{ { HEALTH_BAD, HEALTH_BAD }, 20 * SEC, true, true, "One: one" },
+		{ { HEALTH_BAD, HEALTH_BAD }, 3 * MINUTE, true, true, "Zero: zero; One: one" },
+		{ { HEALTH_BAD, HEALTH_UNKNOWN }, 3 * MINUTE, true, true, "Zero: zero" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct lab *lab = lab_new(0, 1);
+		lab->policy.flap_changes = 0; /* or what is well would be kept for its changes */
 		struct two_checks two = { { HEALTH_OK, HEALTH_OK } };
 		lab->checker = (struct checker){ .ctx = &two, .count = { 2, 2 }, .find = find_two };
 		lab->checker.rules[ROLE_WORKER][0] = (struct check_rule){ "Zero", 3 * MINUTE };
@@ -597,9 +817,118 @@ static void several_checks(void **state)
 		CHECK(is_open(lab, 0) == cases[i].is_open, "case %zu", i);
 		if (record != NULL)
 			CHECK(strcmp(record->why, cases[i].why) == 0, "case %zu: %s", i, record->why);
+		/* A check that was not content has to say that it is, or to be silent for an hour. */
 		two = (struct two_checks){ { HEALTH_OK, HEALTH_UNKNOWN } };
 		step(lab, SEC);
+		bool is_doubted = cases[i].health[1] == HEALTH_BAD;
+		CHECK((lab_record(lab, 0) != NULL) == is_doubted, "case %zu", i);
+		step(lab, HOUR);
+		CHECK((lab_record(lab, 0) != NULL) == is_doubted, "case %zu", i);
+		step(lab, SEC);
 		CHECK(lab_record(lab, 0) == NULL, "case %zu: not content", i);
+		lab_free(lab);
+	}
+}
+
+/* A record that is only kept for its changes makes room for a node that is bad now; one of a case does not. */
+static void a_quiet_record_makes_room(void **state)
+{
+	(void)state;
+	for (int is_quiet = 0; is_quiet < 2; is_quiet++) {
+		struct lab *lab = lab_new(0, 2);
+		lab->history.cap = RECORDS_MAX;
+		lab->history.count = RECORDS_MAX;
+		lab->history.records = xcalloc(RECORDS_MAX, sizeof *lab->history.records);
+		for (size_t i = 0; i < RECORDS_MAX; i++) {
+			struct record *record = &lab->history.records[i];
+			(void)snprintf(record->node, sizeof record->node, "a-%05zu", i);
+			record->state = is_quiet && i == 7 ? CASE_SUSPECT : CASE_OPEN;
+			/* none of them has a Node: their repairs run */
+			(void)TEXT_COPY(record->case_id, "case");
+		}
+		(void)TEXT_COPY(ops_add(&lab->ops)->facts.case_id, "case");
+		lab_set(lab, 0, STATUS_FALSE);
+		lab_observe(lab);
+		assert_int_equal(lab->history.count, RECORDS_MAX);
+		assert_int_equal(lab_record(lab, 0) != NULL, is_quiet);
+		assert_int_equal(history_find(&lab->history, "a-00007") == NULL, is_quiet);
+		assert_int_equal(lab->history.unrecorded_bad[ROLE_WORKER], !is_quiet);
+		lab_free(lab);
+	}
+}
+
+/* While the clock jumps nothing can be said of when; it has only just been seen. */
+static void a_jump_of_the_clock_is_no_age(void **state)
+{
+	(void)state;
+	struct lab *lab = lab_new(0, 1);
+	lab_observe(lab);
+	lab_pass(lab, 2 * MINUTE); /* between two looks */
+	lab_set(lab, 0, STATUS_FALSE);
+	lab->ready[0].transition.ms -= 2 * MINUTE;
+	lab->snapshot.has_clock_jumped = true;
+	lab_observe(lab);
+	assert_int_equal(lab_record(lab, 0)->bad_since[0].ms, lab->now.mono.ms);
+	lab_free(lab);
+}
+
+static void which_server_a_replacement_may_have_stopped(void **state)
+{
+	(void)state;
+	struct lab *lab = lab_new(0, 1);
+	lab_break(lab, 1);
+	static const struct {
+		enum rung rung;
+		const char *server, *stopped;
+	} rungs[] = { { RUNG_REBOOT, "a", "" },
+		      { RUNG_REPLACE, "a", "a" },
+		      { RUNG_HARD_REBOOT, "b", "a" },
+		      { RUNG_REPLACE, "b", "b" } };
+	for (size_t i = 0; i < COUNT(rungs); i++) {
+		history_began(&lab->history, lab_record(lab, 0), rungs[i].rung, RUNG_REPLACE, rungs[i].server);
+		assert_string_equal(lab_record(lab, 0)->stopped, rungs[i].stopped);
+	}
+	lab_free(lab);
+}
+
+/* Another node's repair does not keep this one's case. */
+static void the_repair_of_another(void **state)
+{
+	(void)state;
+	struct lab *lab = lab_new(0, 2);
+	lab_break(lab, 1);
+	struct op *op = ops_add(&lab->ops);
+	(void)TEXT_COPY(op->facts.node, "n-001");
+	(void)TEXT_COPY(op->facts.case_id, "another");
+	lab_set(lab, 0, STATUS_TRUE);
+	step(lab, SEC);
+	assert_null(lab_record(lab, 0));
+	lab_free(lab);
+}
+
+/* A leader that has just been elected knows of storms what it saw as a standby, and what its forerunner wrote. */
+static void storms_outlive_an_election(void **state)
+{
+	(void)state;
+	static const int64_t times[][3] = { { 0, 0, 0 }, { 0, 5, 5 }, { 5, 0, 5 }, { 5, 9, 9 }, { 9, 5, 9 } };
+	for (size_t i = 0; i < COUNT(times); i++) {
+		struct lab *lab = lab_new(0, 1);
+		struct history other;
+		history_init(&other);
+		lab_break(lab, 1);
+		lab->history.storm_at.ms = times[i][0];
+		other.storm_at.ms = times[i][1];
+		if (times[i][0] != 0)
+			history_freeze(&lab->history, "z", (struct mono){ times[i][0] });
+		if (times[i][1] != 0)
+			history_freeze(&other, "z", (struct mono){ times[i][1] });
+		history_forget(&lab->history);
+		assert_int_equal(lab->history.count, 0);
+		assert_int_equal(lab->history.storm_at.ms, times[i][0]);
+		history_keep_sight(&lab->history, &other);
+		assert_int_equal(lab->history.storm_at.ms, times[i][2]);
+		assert_int_equal(history_frozen(&lab->history, "z").ms, times[i][2]);
+		history_done(&other);
 		lab_free(lab);
 	}
 }
@@ -645,7 +974,18 @@ int main(void)
 		cmocka_unit_test(the_ring_keeps_the_last_ones),
 		cmocka_unit_test(records_are_bounded_and_sorted),
 		cmocka_unit_test(several_checks),
+		cmocka_unit_test(a_repair_that_is_done_and_does_not_help),
+		cmocka_unit_test(what_comes_of_a_repair_that_was_done),
+		cmocka_unit_test(silence_is_not_health),
+		cmocka_unit_test(the_clock_over_a_silence),
+		cmocka_unit_test(after_a_cancelled_repair_comes_a_pause),
+		cmocka_unit_test(a_finding_without_a_time),
 		cmocka_unit_test(names_of_states),
+		cmocka_unit_test(a_quiet_record_makes_room),
+		cmocka_unit_test(a_jump_of_the_clock_is_no_age),
+		cmocka_unit_test(which_server_a_replacement_may_have_stopped),
+		cmocka_unit_test(the_repair_of_another),
+		cmocka_unit_test(storms_outlive_an_election),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* src/host/http.c against a scripted server on loopback. */
 #include "host_rig.h"
 
+#include <unistd.h>
+
 #include "host/http_head.h"
 
 #define OK "HTTP/1.1 200 OK\r\n"
@@ -194,7 +196,13 @@ static void test_refused_requests(void **state)
 		{ { .url = "http://127.0.0.1/", .headers = split, .headers_count = 1 }, ERR_INPUT },
 		{ { .url = "http://127.0.0.1/", .headers = named, .headers_count = 1 }, ERR_INPUT },
 		{ { .url = "http://127.0.0.1/", .timeout_ms = -1 }, ERR_TIMEOUT },
-		{ { .url = "http://127.0.0.1:1/" }, ERR_NETWORK }, /* nobody listens */
+		{ { .url = "http://127.0.0.1:1/" }, ERR_REFUSED }, /* nobody listens */
+		{ { .url = "http://127.0.0.1:1/", .is_connect_only = true }, ERR_REFUSED },
+		{ { .url = "http://127.0.0.1/", .connect_to = "127.0.0.1:1" }, ERR_REFUSED },
+		{ { .url = "http://127.0.0.1/", .connect_to = "127.0.0.1" }, ERR_INPUT },
+		{ { .url = "http://127.0.0.1/", .connect_to = ":80" }, ERR_INPUT },
+		{ { .url = "http://127.0.0.1/", .connect_to = "127.0.0.1:x" }, ERR_INPUT },
+		{ { .url = "http://127.0.0.1/", .connect_to = "" }, ERR_INPUT },
 	};
 	struct rig *rig = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -426,7 +434,18 @@ static void test_proxies(void **state)
 	assert_int_equal(rig_wait(rig, 1)->status, 200); /* loopback does not ask the environment */
 	rig_send(rig, 2,
 		 &(struct http_request){ .method = "GET", .url = "http://cloud.example/ok", .timeout_ms = 5000 });
-	assert_int_equal(rig_wait(rig, 2)->why.code, ERR_NETWORK); /* others do */
+	assert_int_equal(rig_wait(rig, 2)->why.code, ERR_REFUSED); /* others do */
+	/* Neither do probes. */
+	char target[64];
+	(void)snprintf(target, sizeof target, "127.0.0.1:%u", rig->port);
+	rig_send(rig, 4,
+		 &(struct http_request){ .method = "GET",
+					 .url = "http://node.example/ok",
+					 .timeout_ms = 5000,
+					 .answer_bytes_max = 100,
+					 .connect_to = target,
+					 .is_fresh = true });
+	assert_int_equal(rig_wait(rig, 4)->status, 200);
 	assert_int_equal(unsetenv("http_proxy"), 0);
 	/* With the proxy asked for, the whole address is its path. */
 	static const struct rig_route whole[] = { { "http://cloud.example/ok", { OK "Content-Length: 2\r\n\r\nok" } } };
@@ -440,6 +459,139 @@ static void test_proxies(void **state)
 					 .answer_bytes_max = 100,
 					 .tls = &tls });
 	assert_int_equal(rig_wait(rig, 3)->status, 200);
+}
+
+/* The URL says what is asked for, connect_to where. */
+static void test_connect_to(void **state)
+{
+	struct rig *rig = *state;
+	char target[64];
+	char url[64];
+	(void)snprintf(target, sizeof target, "127.0.0.1:%u", rig->port);
+	for (uint64_t id = 1; id <= 2; id++) {
+		rig_send(rig, id,
+			 &(struct http_request){ .method = "GET",
+						 .url = "http://api.example:6443/ok",
+						 .timeout_ms = 5000,
+						 .answer_bytes_max = 100,
+						 .connect_to = target });
+		assert_int_equal(rig_wait(rig, id)->status, 200);
+		assert_non_null(strstr(buf_cstr(&rig->last), "\r\nHost: api.example:6443\r\n"));
+	}
+	assert_int_equal(rig->accepted, 1);
+	/* ... and a connection that was made that way serves no request that goes another. */
+	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/ok", rig->port);
+	rig_send(rig, 3,
+		 &(struct http_request){ .method = "GET",
+					 .url = url,
+					 .timeout_ms = 5000,
+					 .answer_bytes_max = 100,
+					 .connect_to = "127.0.0.1:1" });
+	assert_int_equal(rig_wait(rig, 3)->why.code, ERR_REFUSED);
+	assert_true(text_starts(rig_answer(rig, 3)->why.text, "127.0.0.1:1:"));
+}
+
+static void test_fresh(void **state)
+{
+	struct rig *rig = *state;
+	rig_start(rig, 1, "/ok", (struct http_request){ 0 });
+	assert_int_equal(rig_wait(rig, 1)->status, 200);
+	for (uint64_t id = 2; id <= 3; id++) {
+		rig_start(rig, id, "/ok", (struct http_request){ .is_fresh = true });
+		assert_int_equal(rig_wait(rig, id)->status, 200);
+		assert_int_equal(rig->accepted, id); /* not on a kept one */
+	}
+	RIG_UNTIL(rig, rig->hung_up == 2); /* nor kept */
+}
+
+static void test_connect_only(void **state)
+{
+	struct rig *rig = *state;
+	for (uint64_t id = 1; id <= 20; id++) {
+		rig_start(rig, id, "/never", (struct http_request){ .is_connect_only = true });
+		struct rig_answer *a = rig_wait(rig, id);
+		assert_int_equal(a->status, 200);
+		assert_int_equal(a->why.code, ERR_NONE);
+		assert_int_equal(a->body.n, 0);
+	}
+	RIG_UNTIL(rig, rig->accepted == 20 && rig->hung_up == 20); /* each is closed again */
+	assert_int_equal(rig->arrived, 0);                         /* and nothing was asked */
+}
+
+/* A listener whose backlog is full: the kernel lets no more in, and says nothing. */
+static int mute_listener(uint16_t *out_port, int *out_filler)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t n = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+	*out_filler = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(*out_filler, (struct sockaddr *)&at, sizeof at), 0);
+	*out_port = ntohs(at.sin_port);
+	return fd;
+}
+
+static void test_connect_only_in_vain(void **state)
+{
+	struct rig *rig = *state;
+	uint16_t port = 0;
+	int filler = -1;
+	int fd = mute_listener(&port, &filler);
+	char url[64];
+	(void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+	rig_send(rig, 1,
+		 &(struct http_request){ .method = "GET", .url = url, .timeout_ms = 200, .is_connect_only = true });
+	assert_int_equal(rig_wait(rig, 1)->status, 0);
+	assert_int_equal(rig_answer(rig, 1)->why.code, ERR_TIMEOUT);
+	rig_send(rig, 2,
+		 &(struct http_request){ .method = "GET", .url = url, .timeout_ms = 9000, .is_connect_only = true });
+	rig_settle(rig);
+	rig_cancel(rig, 2);
+	rig_settle(rig);
+	assert_int_equal(rig_answer(rig, 2)->dones, 0);
+	(void)close(filler);
+	(void)close(fd);
+}
+
+static void test_ipv6(void **state)
+{
+	struct rig *rig = *state;
+	struct sockaddr_in6 at = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	socklen_t n = sizeof at;
+	struct evconnlistener *six = evconnlistener_new_bind(
+		loop_base(rig->loop), rig_on_accept, rig, LEV_OPT_CLOSE_ON_FREE, 64, (struct sockaddr *)&at, sizeof at);
+	if (six == NULL)
+		skip(); /* no ::1 here */
+	assert_int_equal(getsockname(evconnlistener_get_fd(six), (struct sockaddr *)&at, &n), 0);
+	unsigned port = ntohs(at.sin6_port);
+	char url[64];
+	char target[64];
+	(void)snprintf(url, sizeof url, "http://[::1]:%u/ok", port);
+	(void)snprintf(target, sizeof target, "[::1]:%u", port);
+	const struct http_request cases[] = {
+		{ .url = url },
+		{ .url = url, .is_fresh = true },
+		{ .url = url, .is_connect_only = true },
+		{ .url = "http://api.example/ok", .connect_to = target },
+		{ .url = "http://127.0.0.1:1/ok", .connect_to = target, .is_connect_only = true },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct http_request request = cases[i];
+		request.method = "GET";
+		request.timeout_ms = 5000;
+		request.answer_bytes_max = 100;
+		rig_send(rig, i, &request);
+		print_message("# %s to %s\n", request.url, request.connect_to != NULL ? request.connect_to : "-");
+		assert_int_equal(rig_wait(rig, i)->status, 200);
+	}
+	rig_send(rig, 9,
+		 &(struct http_request){
+			 .method = "GET", .url = "http://[::1]:1/", .timeout_ms = 5000, .is_connect_only = true });
+	assert_int_equal(rig_wait(rig, 9)->why.code, ERR_REFUSED);
+	evconnlistener_free(six);
 }
 
 /* What is still running when the program ends is dropped without a word. */
@@ -518,6 +670,11 @@ int main(void)
 		WITH_RIG(test_start_again_in_done),
 		WITH_RIG(test_many_at_once),
 		WITH_RIG(test_proxies),
+		WITH_RIG(test_connect_to),
+		WITH_RIG(test_fresh),
+		WITH_RIG(test_connect_only),
+		WITH_RIG(test_connect_only_in_vain),
+		WITH_RIG(test_ipv6),
 		WITH_RIG(test_free_while_running),
 		cmocka_unit_test(test_header_lines),
 	};

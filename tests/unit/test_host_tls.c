@@ -186,7 +186,7 @@ static void test_trust(void **state)
 		assert_int_equal(a->status, cases[i].status);
 		if (cases[i].status != 0)
 			continue;
-		assert_int_equal(a->why.code, ERR_NETWORK);
+		assert_int_equal(a->why.code, ERR_AUTH);
 		assert_non_null(strstr(a->why.text, "127.0.0.1"));
 		assert_true(strstr(a->why.text, "ca-file") != NULL || strcmp(cases[i].name, "not a certificate") == 0);
 	}
@@ -205,6 +205,60 @@ static void test_server_name(void **state)
 	struct tls_opts named = { .ca_pem = ca, .server_name = (char *)"api.example" };
 	assert_int_equal(fetch(rig, 2, &s, &named)->status, 200);
 	free(ca);
+}
+
+/* A connection that goes elsewhere is believed only with a certificate for the name in the URL. */
+static void test_connect_to(void **state)
+{
+	if (!has_openssl)
+		skip();
+	struct rig *rig = *state;
+	CLEANUP(server_stop) struct server s = server_start("name", false);
+	char *ca = slurp("ca.pem");
+	char target[64];
+	(void)snprintf(target, sizeof target, "127.0.0.1:%u", s.port);
+	const struct {
+		const char *url, *server_name;
+		int status;
+		enum err_code code;
+	} cases[] = {
+		{ "https://api.example:6443/", NULL, 200, ERR_NONE },
+		{ "https://api.wrong:6443/", NULL, 0, ERR_AUTH },
+		{ "https://10.254.0.1/", NULL, 0, ERR_AUTH },
+		{ "https://10.254.0.1/", "api.example", 200, ERR_NONE },
+		{ "https://api.example/", "api.wrong", 0, ERR_AUTH },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct tls_opts tls = { .ca_pem = ca, .server_name = (char *)cases[i].server_name };
+		rig_send(rig, i,
+			 &(struct http_request){ .method = "GET",
+						 .url = cases[i].url,
+						 .timeout_ms = 15000,
+						 .answer_bytes_max = 100000,
+						 .connect_to = target,
+						 .tls = &tls });
+		struct rig_answer *a = rig_wait(rig, i);
+		print_message("# %s as %s: %d %s\n", cases[i].url, cases[i].server_name, a->status, a->why.text);
+		assert_int_equal(a->status, cases[i].status);
+		assert_int_equal(a->why.code, cases[i].code);
+		if (cases[i].status == 0)
+			assert_non_null(strstr(a->why.text, target)); /* whom it speaks of */
+	}
+	free(ca);
+}
+
+/* Whether a port can be connected to has nothing to do with what is spoken there. */
+static void test_connect_only_does_not_shake_hands(void **state)
+{
+	if (!has_openssl)
+		skip();
+	struct rig *rig = *state;
+	CLEANUP(server_stop) struct server s = server_start("name", false);
+	char url[64];
+	(void)snprintf(url, sizeof url, "https://127.0.0.1:%u/", s.port);
+	rig_send(rig, 1,
+		 &(struct http_request){ .method = "GET", .url = url, .timeout_ms = 15000, .is_connect_only = true });
+	assert_int_equal(rig_wait(rig, 1)->status, 200);
 }
 
 static void test_client_certificate(void **state)
@@ -245,6 +299,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_server_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connect_to, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connect_only_does_not_shake_hands, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_certificate, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, make_certificates, remove_certificates);

@@ -85,6 +85,8 @@ static void fill_facts(struct rng *rng, struct op_facts *facts, unsigned number)
 	RANDOM_TEXT(rng, facts->resource);
 	RANDOM_TEXT(rng, facts->baseline);
 	RANDOM_TEXT(rng, facts->volume);
+	RANDOM_TEXT(rng, facts->root_volume);
+	RANDOM_TEXT(rng, facts->why);
 	RANDOM_TEXT(rng, facts->case_id);
 	(void)snprintf(facts->node, sizeof facts->node, "node-%u", number);
 	facts->count = (int32_t)rng_below(rng, 10000);
@@ -92,6 +94,8 @@ static void fill_facts(struct rng *rng, struct op_facts *facts, unsigned number)
 	facts->is_worker = rng_chance(rng, 0.5);
 	facts->has_cordoned = rng_chance(rng, 0.5);
 	facts->ready_limit_ms = 1 + (int64_t)rng_below(rng, HOUR);
+	facts->may_have_stopped = rng_chance(rng, 0.5);
+	facts->was_ready = rng_chance(rng, 0.5);
 	facts->acted.ms = rng_chance(rng, 0.5) ? LAB_WALL - (int64_t)rng_below(rng, HOUR) : 0;
 }
 
@@ -126,6 +130,16 @@ static void fill_record(struct rng *rng, struct record *record, size_t number)
 	record->next_try = time_of(rng);
 	if (record->next_try.ms != 0 && rng_chance(rng, 0.5))
 		record->next_try.ms = LAB_MONO + (int64_t)rng_below(rng, 2 * HOUR);
+	record->left_until.ms = rng_chance(rng, 0.5) ? LAB_MONO + (int64_t)rng_below(rng, HOUR) + 1 : 0;
+	record->top = (enum rung)rng_below(rng, RUNG_GIVE_UP + 1);
+	RANDOM_TEXT(rng, record->stopped);
+	record->is_awaited = rng_chance(rng, 0.5);
+	record->is_phantom = rng_chance(rng, 0.5);
+	record->lefts = (int)rng_below(rng, 9);
+	record->flips_count = (unsigned)rng_below(rng, 2 * FLIPS_MAX);
+	for (unsigned i = 0; i < record->flips_count && i < FLIPS_MAX; i++)
+		record->flips[i].ms = LAB_MONO - (int64_t)rng_below(rng, HOUR) - 1;
+	record->was_bad = record_bad_from(record).ms != 0;
 }
 
 static void fill(struct rng *rng, struct book *book)
@@ -145,9 +159,20 @@ static void fill(struct rng *rng, struct book *book)
 		op->committed_at = op->is_committed ? 1 : 0;
 		op->is_sent = op->is_committed && op->at == 0 && rng_chance(rng, 0.5);
 		op->holds_lock = rng_chance(rng, 0.5);
+		op->is_counted = rng_chance(rng, 0.5);
+		op->is_touched = rng_chance(rng, 0.5);
 		RANDOM_TEXT(rng, op->note);
 		fill_facts(rng, &op->facts, i);
 	}
+	for (uint64_t i = 0; i < rng_below(rng, 6); i++) {
+		char zone[20];
+		(void)snprintf(zone, sizeof zone, "zone \"%u\"", (unsigned)i);
+		history_freeze(&book->history, zone, (struct mono){ LAB_MONO - (int64_t)rng_below(rng, HOUR) - 1 });
+	}
+	book->history.begun_count = rng_below(rng, 2 * BEGUN_MAX);
+	for (size_t i = 0; i < book->history.begun_count && i < BEGUN_MAX; i++)
+		book->history.begun[i].ms = LAB_MONO - (int64_t)rng_below(rng, 2 * HOUR) - 1;
+	book->history.storm_at = time_of(rng);
 	size_t past = rng_below(rng, PAST_MAX * 2);
 	for (size_t i = 0; i < past; i++) {
 		struct past_case *p = &book->history.past[book->history.past_next];
@@ -177,9 +202,13 @@ static void same_facts(const struct op_facts *a, const struct op_facts *b)
 	SAME(resource);
 	SAME(baseline);
 	SAME(volume);
+	SAME(root_volume);
+	SAME(why);
 	SAME(case_id);
 
 #undef SAME
+	assert_int_equal(a->may_have_stopped, b->may_have_stopped);
+	assert_int_equal(a->was_ready, b->was_ready);
 	assert_int_equal(a->count, b->count);
 	assert_int_equal(a->newest, b->newest);
 	assert_int_equal(a->is_worker, b->is_worker);
@@ -198,6 +227,7 @@ static void same_record(const struct record *a, const struct record *b)
 	SAME(check);
 	SAME(last_note);
 	SAME(tried);
+	SAME(stopped);
 
 #undef SAME
 #define SAME(member) assert_int_equal(a->member, b->member)
@@ -212,11 +242,35 @@ static void same_record(const struct record *a, const struct record *b)
 	SAME(opened.ms);
 	SAME(ok_since.ms);
 	SAME(next_try.ms);
+	SAME(left_until.ms);
 	SAME(repaired.ms);
+	SAME(top);
+	SAME(is_awaited);
+	SAME(is_phantom);
+	SAME(lefts);
+	SAME(was_bad); /* or each restart would be a change of its health */
 	for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++)
 		SAME(bad_since[i].ms);
 
 #undef SAME
+	/* A single change is that of having become bad, which bad_since says. */
+	unsigned kept = a->flips_count < FLIPS_MAX ? a->flips_count : FLIPS_MAX;
+	assert_int_equal(b->flips_count, kept > 1 ? kept : 0);
+	for (unsigned i = 0; i < b->flips_count; i++)
+		assert_int_equal(a->flips[(a->flips_count - kept + i) % FLIPS_MAX].ms, b->flips[i].ms);
+}
+
+/* What is remembered of the cluster: storms for their cool-down, and what began within the hour. */
+static void same_cluster(const struct history *a, const struct history *b)
+{
+	assert_int_equal(a->storm_at.ms, b->storm_at.ms);
+	assert_int_equal(a->zones_count, b->zones_count);
+	for (size_t i = 0; i < a->zones_count; i++)
+		assert_int_equal(history_frozen(b, a->zones[i].zone).ms, a->zones[i].at.ms);
+	for (int64_t ago_ms = 0; ago_ms < HOUR; ago_ms += 5 * MINUTE) {
+		struct mono since = { LAB_MONO - ago_ms };
+		assert_int_equal(history_begun_since(a, since), history_begun_since(b, since));
+	}
 }
 
 static void everything_comes_back(void **state)
@@ -234,6 +288,7 @@ static void everything_comes_back(void **state)
 		assert_int_equal(a->history.count, b->history.count);
 		for (size_t i = 0; i < a->history.count; i++)
 			same_record(&a->history.records[i], &b->history.records[i]);
+		same_cluster(&a->history, &b->history);
 		assert_int_equal(a->ops.count, b->ops.count);
 		for (size_t i = 0; i < a->ops.count; i++) {
 			const struct op *x = &a->ops.list[i];
@@ -246,6 +301,8 @@ static void everything_comes_back(void **state)
 			assert_int_equal(x->is_committed, y->is_committed);
 			assert_int_equal(x->committed_at, y->committed_at);
 			assert_int_equal(x->holds_lock, y->holds_lock);
+			assert_int_equal(x->is_counted, y->is_counted);
+			assert_int_equal(x->is_touched, y->is_touched);
 			assert_int_equal(y->state, OP_DUE);
 			assert_int_equal(y->call, 0);
 		}
@@ -380,6 +437,8 @@ static void what_is_not_understood_is_left_out_and_said(void **state)
 		  CASE_HEAD ",\"node\":\"a\",\"uid\":\"0123456789012345678901234567890123456789\"}", 0, 0, true },
 		{ "prose that is too long", "",
 		  CASE_HEAD ",\"node\":\"a\",\"check\":\"0123456789012345678901234567890123456789\"}", 0, 1, false },
+		{ "a highest rung of the future, and changes that are none", "",
+		  CASE_HEAD ",\"node\":\"a\",\"top\":\"x\",\"flips\":[1,\"y\",null],\"left\":7}", 0, 1, false },
 		{ "times that are none", OP_HEAD ",\"node\":\"a\",\"started\":\"yesterday\"}",
 		  CASE_HEAD ",\"node\":\"a\",\"opened\":5,\"badSince\":{\"a\":1},\"nextTry\":\"\"}", 1, 1, false },
 	};
@@ -440,6 +499,9 @@ static void ages_are_never_negative(void **state)
 					      r->ok_since.ms <= now.mono.ms && r->repaired.ms <= now.mono.ms,
 				      "offset %zu mono %zu", o, m);
 				CHECK(r->next_try.ms <= now.mono.ms + 24 * HOUR, "offset %zu mono %zu", o, m);
+				CHECK(r->left_until.ms <= now.mono.ms + 24 * HOUR, "offset %zu mono %zu", o, m);
+				for (size_t k = 0; k < r->flips_count; k++)
+					CHECK(r->flips[k].ms <= now.mono.ms, "offset %zu mono %zu", o, m);
 				/* what was set stays set, what was not stays unset */
 				CHECK((r->opened.ms == 0) == (was->opened.ms == 0), "offset %zu mono %zu", o, m);
 				CHECK((r->next_try.ms == 0) == (was->next_try.ms == 0), "offset %zu mono %zu", o, m);
@@ -448,6 +510,10 @@ static void ages_are_never_negative(void **state)
 						      (r->bad_since[k].ms == 0) == (was->bad_since[k].ms == 0),
 					      "offset %zu mono %zu", o, m);
 			}
+			for (size_t k = 0; k < b->history.zones_count; k++)
+				CHECK(b->history.zones[k].at.ms <= now.mono.ms, "offset %zu mono %zu", o, m);
+			CHECK(b->history.storm_at.ms <= now.mono.ms, "offset %zu mono %zu", o, m);
+			CHECK(history_begun_since(&b->history, now.mono) == 0, "offset %zu mono %zu", o, m);
 			buf_done(&text);
 			book_free(a);
 			book_free(b);
@@ -508,12 +574,206 @@ static void the_size_is_bounded(void **state)
 	buf_init(&small, text.n);
 	assert_true(journal_write(&book->journal, &book->history, &book->ops, now0, &small));
 	buf_done(&small);
-	buf_init(&small, text.n - 1);
+	buf_init(&small, text.n - 1); /* shorter, but whole */
+	assert_true(journal_write(&book->journal, &book->history, &book->ops, now0, &small));
+	assert_true(small.n < text.n);
+	struct book *again = book_new();
+	assert_true(read_text(again, buf_cstr(&small), now0));
+	assert_int_equal(again->ops.count, book->ops.count);
+	book_free(again);
+	buf_done(&small);
+	buf_init(&small, 100);
 	assert_false(journal_write(&book->journal, &book->history, &book->ops, now0, &small));
 	assert_true(small.is_over);
+	assert_false(journal_write(&book->journal, &book->history, &book->ops, now0, &small));
 	buf_done(&small);
 	buf_done(&text);
 	book_free(book);
+}
+
+/* The next change takes the place of the oldest one, also when another leader goes on with the ring. */
+static void changes_keep_their_order(void **state)
+{
+	(void)state;
+	for (int flips = 2; flips < 3 * FLIPS_MAX; flips++) {
+		struct lab *lab = lab_new(0, 4);
+		lab->policy.flap_window_ms = HOUR;
+		lab_observe(lab);
+		for (int i = 0; i < flips; i++) {
+			lab_set(lab, 2, i % 2 ? STATUS_TRUE : STATUS_UNKNOWN);
+			lab_pass(lab, 10 * SEC);
+			lab_observe(lab);
+		}
+		struct book *from = book_new();
+		struct book *to = book_new();
+		from->history = lab->history;
+		struct buf text = written(from, lab->now);
+		from->history = (struct history){ 0 };
+		assert_true(read_text(to, buf_cstr(&text), lab->now));
+		history_done(&lab->history);
+		lab->history = to->history;
+		to->history = (struct history){ 0 };
+		struct record *record = lab_record(lab, 2);
+		assert_non_null(record);
+		int kept = flips < FLIPS_MAX ? flips : FLIPS_MAX;
+		for (int more = 0; more < FLIPS_MAX; more++) {
+			unsigned wanted = (unsigned)(kept + more < FLIPS_MAX ? kept + more : FLIPS_MAX);
+			CHECK(history_flips(record, &lab->policy, lab->now.mono) == wanted, "%d and %d", flips, more);
+			/* the window that reaches back to the oldest kept one has them all; one shorter, one fewer */
+			lab->policy.flap_window_ms = (int64_t)(wanted - 1) * 10 * SEC + 1;
+			CHECK(history_flips(record, &lab->policy, lab->now.mono) == wanted, "%d and %d", flips, more);
+			lab->policy.flap_window_ms--;
+			CHECK(history_flips(record, &lab->policy, lab->now.mono) == wanted - 1, "%d and %d", flips,
+			      more);
+			lab->policy.flap_window_ms = HOUR;
+			lab_set(lab, 2, lab->ready[2].status == STATUS_TRUE ? STATUS_UNKNOWN : STATUS_TRUE);
+			lab_pass(lab, 10 * SEC);
+			lab_observe(lab);
+			record = lab_record(lab, 2);
+		}
+		buf_done(&text);
+		book_free(from);
+		book_free(to);
+		lab_free(lab);
+	}
+}
+
+/* ---- how large it can become ------------------------------------------------------------------------------------- */
+
+#define FILL(array) (memset((array), 'x', sizeof(array) - 1), (array)[sizeof(array) - 1] = '\0')
+
+/* Everything that a record can hold, in every member. */
+static void fill_to_the_brim(struct record *record, size_t number, bool has_acted)
+{
+	*record = (struct record){ .state = CASE_PROBATION, .last_rung = RUNG_HARD_REBOOT, .top = RUNG_HARD_REBOOT };
+	FILL(record->node);
+	(void)snprintf(record->node, 9, "n-%06zu", number);
+	record->node[8] = '-';
+	FILL(record->uid);
+	FILL(record->case_id);
+	FILL(record->why);
+	FILL(record->check);
+	FILL(record->last_note);
+	FILL(record->tried);
+	record->role = ROLE_MASTER;
+	record->state = has_acted ? CASE_PROBATION : CASE_OPEN;
+	record->has_acted = has_acted;
+	record->first_seen = record->opened = record->ok_since = (struct mono){ 1 };
+	record->next_try = record->left_until = record->repaired = (struct mono){ 1 };
+	for (size_t i = 0; i < CHECKS_PER_ROLE_MAX; i++)
+		record->bad_since[i].ms = 1;
+	record->flips_count = 2 * FLIPS_MAX - 1;
+	for (size_t i = 0; i < FLIPS_MAX; i++)
+		record->flips[i].ms = 1;
+}
+
+static void fill_all(struct book *book, size_t records, size_t acted)
+{
+	book->history.cap = book->history.count = records;
+	book->history.records = xcalloc(records, sizeof *book->history.records);
+	for (size_t i = 0; i < records; i++)
+		fill_to_the_brim(&book->history.records[i], i, i < acted);
+}
+
+/* Every op, past case, zone and beginning there can be, as large as they can be. */
+static void fill_the_rest(struct book *book)
+{
+	FILL(book->journal.leader);
+	for (size_t i = 0; i < OPS_MAX; i++) {
+		struct op *op = ops_add(&book->ops);
+		*op = (struct op){ .recipe = &recipe, .at = 2, .rung = RUNG_HARD_REBOOT, .started = { LAB_WALL } };
+		struct op_facts *facts = &op->facts;
+#define FILL_FACT(name) FILL(facts->name)
+		FILL_FACT(node);
+		(void)snprintf(facts->node, sizeof facts->node, "n-%zu", i);
+		facts->node[strlen(facts->node)] = '-';
+		FILL_FACT(node_uid);
+		FILL_FACT(boot_id);
+		FILL_FACT(machine_id);
+		FILL_FACT(server);
+		FILL_FACT(server_name);
+		FILL_FACT(new_server);
+		FILL_FACT(cluster);
+		FILL_FACT(group);
+		FILL_FACT(stack);
+		FILL_FACT(resource);
+		FILL_FACT(baseline);
+		FILL_FACT(volume);
+		FILL_FACT(root_volume);
+		FILL_FACT(why);
+		FILL_FACT(case_id);
+#undef FILL_FACT
+		FILL(op->note);
+		facts->acted.ms = LAB_WALL;
+	}
+	for (size_t i = 0; i < PAST_MAX; i++) {
+		struct past_case *past = &book->history.past[i];
+		FILL(past->node);
+		FILL(past->case_id);
+		FILL(past->tried);
+		FILL(past->why);
+		past->opened = past->closed = (struct wall){ LAB_WALL };
+	}
+	book->history.past_count = PAST_MAX;
+	for (int i = 0; i < ZONES_MAX; i++) {
+		char zone[ZONE_NAME_BYTES];
+		FILL(zone);
+		zone[0] = (char)('0' + i);
+		history_freeze(&book->history, zone, (struct mono){ LAB_MONO });
+	}
+	for (int i = 0; i < BEGUN_MAX; i++)
+		history_note_begun(&book->history, (struct mono){ LAB_MONO });
+}
+
+static size_t count_acted(const struct history *history)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < history->count; i++)
+		n += history->records[i].has_acted;
+	return n;
+}
+
+/* Of a storm's thousands those are left out in which nothing was done; these never are. What people read goes first. */
+static void as_many_as_there_can_be(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		size_t records, acted;
+		size_t written;
+		bool has_rest, has_prose;
+	} cases[] = {
+		{ "few", 100, 100, 100, true, true },
+		{ "few, all untouched", 200, 0, 200, true, true },
+		{ "as many as are always written", 500, 0, 500, true, false },
+		{ "one more", 501, 0, 0, true, true },
+		{ "a storm beside some repairs", RECORDS_MAX, 250, 250, true, true },
+		{ "a storm beside many repairs", RECORDS_MAX, 500, 500, true, false },
+		{ "more repairs than can be told at length", 700, 700, 700, false, false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct book *from = book_new();
+		struct book *to = book_new();
+		fill_all(from, cases[i].records, cases[i].acted);
+		if (cases[i].has_rest)
+			fill_the_rest(from);
+		struct buf buf;
+		buf_init(&buf, JOURNAL_BYTES_MAX);
+		CHECK(journal_write(&from->journal, &from->history, &from->ops, now0, &buf), "%s: %zu bytes",
+		      cases[i].what, buf.n);
+		CHECK(read_text(to, buf_cstr(&buf), now0), "%s: %s", cases[i].what, to->err.text);
+		CHECK(to->history.count == cases[i].written, "%s: %zu", cases[i].what, to->history.count);
+		CHECK(count_acted(&to->history) == cases[i].acted, "%s", cases[i].what);
+		CHECK(to->ops.count == from->ops.count, "%s", cases[i].what);
+		for (size_t k = 0; k < to->history.count; k++) {
+			const struct record *record = &to->history.records[k];
+			CHECK((record->why[0] != '\0') == cases[i].has_prose, "%s: %s", cases[i].what, record->why);
+			CHECK(record->case_id[0] != '\0' && record->bad_since[0].ms != 0, "%s", cases[i].what);
+		}
+		buf_done(&buf);
+		book_free(from);
+		book_free(to);
+	}
 }
 
 static void more_than_there_is_room_for(void **state)
@@ -531,9 +791,18 @@ static void more_than_there_is_room_for(void **state)
 	(void)buf_text(&text, "],\"past\":[");
 	for (int i = 0; i < PAST_MAX + 10; i++)
 		(void)buf_printf(&text, "%s{\"node\":\"n%d\"}", i > 0 ? "," : "", i);
+	(void)buf_text(&text, "],\"zones\":[");
+	for (int i = 0; i < ZONES_MAX + 10; i++)
+		(void)buf_printf(&text, "%s{\"frozen\":\"2026-11-18T10:%02d:00Z\",\"zone\":\"z%d\"}", i > 0 ? "," : "",
+				 i, i);
+	(void)buf_text(&text, "],\"begun\":[");
+	for (int i = 0; i < BEGUN_MAX + 10; i++)
+		(void)buf_printf(&text, "%s\"2026-11-18T10:00:00Z\"", i > 0 ? "," : "");
 	(void)buf_text(&text, "]}");
 	assert_false(text.is_over);
 	assert_true(read_text(book, buf_cstr(&text), now0));
+	assert_int_equal(book->history.zones_count, ZONES_MAX);
+	assert_int_equal(book->history.begun_count, BEGUN_MAX);
 	assert_int_equal(book->ops.count, OPS_MAX);
 	assert_int_equal(book->history.count, RECORDS_MAX);
 	assert_int_equal(book->history.past_count, PAST_MAX);
@@ -558,6 +827,8 @@ int main(void)
 		cmocka_unit_test(counts_cannot_overflow),
 		cmocka_unit_test(no_wait_is_without_a_limit),
 		cmocka_unit_test(the_size_is_bounded),
+		cmocka_unit_test(changes_keep_their_order),
+		cmocka_unit_test(as_many_as_there_can_be),
 		cmocka_unit_test(more_than_there_is_room_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

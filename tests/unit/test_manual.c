@@ -21,8 +21,8 @@ static char *manual(void)
 	(void)snprintf(path, sizeof path, "%.*s/../../docs/operations.md", (int)(slash - __FILE__), __FILE__);
 	FILE *file = fopen(path, "r");
 	assert_non_null(file);
-	char *text = xcalloc(1, 65536);
-	assert_in_range(fread(text, 1, 65535, file), 1000, 65534);
+	char *text = xcalloc(1, 131072);
+	assert_in_range(fread(text, 1, 131071, file), 1000, 131070);
 	(void)fclose(file);
 	return text;
 }

@@ -1,7 +1,5 @@
 /* The check NodeCondition: ok-values and error-values, absent conditions, the witness. And the registry of checks. */
-#include "core_fixture.h"
-
-#include "check/check.h"
+#include "check_fixture.h"
 
 static char t[] = "True", f[] = "False", u[] = "Unknown", ready[] = "Ready", disk[] = "DiskPressure";
 static char *ready_types[] = { ready };
@@ -11,6 +9,8 @@ static char *bad_values[] = { f, u };
 static char *false_values[] = { f };
 
 enum { ABSENT = -1 };
+
+static const struct check_facts nothing; /* this check wants no more than the node */
 
 static struct finding judge(const struct conf_check *conf, int ready_status, int disk_status)
 {
@@ -22,9 +22,9 @@ static struct finding judge(const struct conf_check *conf, int ready_status, int
 		conditions[n++] = (struct condition){ "DiskPressure", "D", (enum status)disk_status, { 1000 }, { 0 } };
 	struct node node = { .name = "n", .conditions = conditions, .conditions_count = n };
 	struct finding finding = { .health = HEALTH_UNKNOWN };
-	enum health health = check_node_condition.judge(conf, &node, (struct wall){ LAB_WALL }, &finding);
+	enum health health = check_node_condition.judge(conf, 0, &nothing, &node, &finding);
 	assert_int_equal(health, finding.health);
-	assert_int_equal(check_node_condition.judge(conf, &node, (struct wall){ LAB_WALL }, NULL), health);
+	assert_int_equal(check_node_condition.judge(conf, 0, &nothing, &node, NULL), health);
 	return finding;
 }
 
@@ -98,30 +98,46 @@ static void a_long_reason_is_cut(void **state)
 	struct condition condition = { "Ready", reason, STATUS_FALSE, { 5 }, { 0 } };
 	struct node node = { .name = "n", .conditions = &condition, .conditions_count = 1 };
 	struct finding finding;
-	assert_int_equal(check_node_condition.judge(&conf, &node, (struct wall){ 0 }, &finding), HEALTH_BAD);
+	assert_int_equal(check_node_condition.judge(&conf, 0, &nothing, &node, &finding), HEALTH_BAD);
 	assert_int_equal(strlen(finding.why), FINDING_WHY_BYTES - 1);
 }
 
-static void an_endpoint_that_is_not_probed_is_unknown(void **state)
+static void the_types(void **state)
 {
 	(void)state;
-	struct conf_check conf = { 0 };
-	struct node node = { .name = "n" };
-	struct finding finding;
-	assert_int_equal(check_endpoint.judge(&conf, &node, (struct wall){ 0 }, &finding), HEALTH_UNKNOWN);
-	assert_int_equal(finding.health, HEALTH_UNKNOWN);
-	assert_int_equal(check_endpoint.judge(&conf, &node, (struct wall){ 0 }, NULL), HEALTH_UNKNOWN);
+	static const struct {
+		const char *type;
+		const struct check_ops *ops;
+		bool is_probing;
+	} cases[] = {
+		{ "NodeCondition", &check_node_condition, false },
+		{ "Endpoint", &check_endpoint, true },
+		{ "Kubelet", &check_kubelet, true },
+		{ "NodeLease", &check_node_lease, false },
+		{ "CloudServer", &check_cloud_server, false },
+		{ "NeverJoined", &check_never_joined, false },
+		{ "nodecondition", NULL, false },
+		{ "", NULL, false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct check_ops *ops = check_find(cases[i].type);
+		assert_ptr_equal(ops, cases[i].ops);
+		if (ops == NULL)
+			continue;
+		assert_string_equal(ops->type, cases[i].type);
+		assert_non_null(ops->judge);
+		CHECK((ops->ask != NULL) == cases[i].is_probing && (ops->hear != NULL) == cases[i].is_probing, "%s",
+		      cases[i].type);
+	}
 }
 
 static void the_registry(void **state)
 {
 	(void)state;
-	assert_ptr_equal(check_find("NodeCondition"), &check_node_condition);
-	assert_ptr_equal(check_find("Endpoint"), &check_endpoint);
-	assert_null(check_find("nodecondition"));
-	assert_null(check_find(""));
+	struct ladder ladder = { .count = 1, .rungs = { { RUNG_HARD_REBOOT, 7 * MINUTE } } };
 	struct conf_check worker = { .type = "NodeCondition",
 				     .unhealthy_duration_ms = 90 * SEC,
+				     .ladder = ladder,
 				     .types = ready_types,
 				     .types_count = 1,
 				     .ok_values = true_values,
@@ -135,11 +151,15 @@ static void the_registry(void **state)
 	assert_int_equal(checker.count[ROLE_MASTER], 2);
 	assert_int_equal(checker.count[ROLE_WORKER], 1);
 	assert_string_equal(checker.rules[ROLE_MASTER][0].type, "Endpoint");
+	assert_int_equal(checker.rules[ROLE_MASTER][0].ladder.count, 0);
 	assert_int_equal(checker.rules[ROLE_WORKER][0].unhealthy_duration_ms, 90 * SEC);
+	assert_int_equal(checker.rules[ROLE_WORKER][0].ladder.count, 1);
+	assert_int_equal(checker.rules[ROLE_WORKER][0].ladder.rungs[0].rung, RUNG_HARD_REBOOT);
+	assert_int_equal(checker.rules[ROLE_WORKER][0].ladder.rungs[0].limit_ms, 7 * MINUTE);
 	struct condition condition = { "Ready", "R", STATUS_FALSE, { 5 }, { 0 } };
 	struct node node = { .name = "n", .role = ROLE_MASTER, .conditions = &condition, .conditions_count = 1 };
 	struct wall now = { LAB_WALL };
-	assert_int_equal(checker.find(checker.ctx, 0, &node, now, NULL), HEALTH_UNKNOWN);
+	assert_int_equal(checker.find(checker.ctx, 0, &node, now, NULL), HEALTH_UNKNOWN); /* nothing observed yet */
 	assert_int_equal(checker.find(checker.ctx, 1, &node, now, NULL), HEALTH_BAD);
 	node.role = ROLE_WORKER;
 	struct finding finding;
@@ -147,6 +167,36 @@ static void the_registry(void **state)
 	assert_string_equal(finding.why, "Ready=False (R)");
 	checks_free(checks);
 	checks_free(NULL);
+}
+
+static void what_the_checks_need(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *master, *worker;
+		bool heartbeats, phantoms, cloud;
+	} cases[] = {
+		{ NULL, NULL, false, false, false },
+		{ "Endpoint", "NodeCondition", false, false, false },
+		{ "NodeLease", NULL, true, false, false },
+		{ "Endpoint", "NodeLease", true, false, false },
+		{ "CloudServer", "Kubelet", false, false, true },
+		{ NULL, "NeverJoined", false, true, true },
+		{ "NeverJoined", "NodeLease", true, true, true },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct conf_check master = { .type = "" }, worker = { .type = "" };
+		(void)TEXT_COPY(master.type, cases[i].master); /* they fit */
+		(void)TEXT_COPY(worker.type, cases[i].worker);
+		struct config config = { .checks = { [ROLE_MASTER] = &master, [ROLE_WORKER] = &worker },
+					 .checks_count = { [ROLE_MASTER] = cases[i].master != NULL,
+							   [ROLE_WORKER] = cases[i].worker != NULL } };
+		struct checks *checks = checks_new(&config);
+		CHECK(checks_need_heartbeats(checks) == cases[i].heartbeats, "case %zu", i);
+		CHECK(checks_need_phantoms(checks) == cases[i].phantoms, "case %zu", i);
+		CHECK(checks_need_cloud(checks) == cases[i].cloud, "case %zu", i);
+		checks_free(checks);
+	}
 }
 
 static void small_names(void **state)
@@ -172,11 +222,8 @@ static void small_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values),
-		cmocka_unit_test(several_types),
-		cmocka_unit_test(a_long_reason_is_cut),
-		cmocka_unit_test(an_endpoint_that_is_not_probed_is_unknown),
-		cmocka_unit_test(the_registry),
+		cmocka_unit_test(values),      cmocka_unit_test(several_types), cmocka_unit_test(a_long_reason_is_cut),
+		cmocka_unit_test(the_types),   cmocka_unit_test(the_registry),  cmocka_unit_test(what_the_checks_need),
 		cmocka_unit_test(small_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

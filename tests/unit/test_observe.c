@@ -1,6 +1,7 @@
 /* Rounds of questions, answered from tables: what ends in a complete view, and what must fail. */
 #include "base/jsonx.h"
 #include "cloud/openstack/heat.h"
+#include "cloud/openstack/magnum.h"
 #include "cloud/openstack/nova.h"
 #include "cloud/provider.h"
 
@@ -15,8 +16,8 @@
 
 #define STACK_ID "59aaea0f-99f7-40c6-a254-96284ec4d53a"
 #define CLUSTER(stack, labels)                                                                                         \
-	"{\"uuid\":\"d85587ea-1\",\"name\":\"k8s\",\"status\":\"UPDATE_FAILED\",\"stack_id\":" stack                   \
-	",\"labels\":" labels "}"
+	"{\"uuid\":\"d85587ea-1\",\"name\":\"k8s\",\"status\":\"UPDATE_FAILED\",\"master_count\":3,\"stack_"           \
+	"id\":" stack ",\"labels\":" labels "}"
 #define HEALING "{\"auto_healing_enabled\":\"true\"}"
 #define GROUPS                                                                                                         \
 	"{\"nodegroups\":[{\"uuid\":\"g1\",\"name\":\"default-worker\",\"role\":\"worker\",\"node_count\":3,"          \
@@ -258,6 +259,8 @@ static void test_view(void **state)
 	assert_string_equal(view.status, "UPDATE_FAILED");
 	assert_true(view.has_healing_label && view.is_healing_enabled);
 	assert_true(cluster_is_settled(&view));
+	assert_int_equal(view.masters_count, 3);
+	assert_false(view.has_etcd_volume);
 	assert_int_equal(view.groups_count, 2);
 	assert_string_equal(cluster_group(&view, "default-worker")->stack_id, STACK_ID);
 	assert_int_equal(cluster_group(&view, "g1")->node_count, 3);
@@ -298,6 +301,104 @@ static void test_label(void **state)
 		free(machines);
 		provider_openstack.observer_free(o);
 	}
+}
+
+/* Whether a replaced master would come back with its data: only a plain number above 0 says so. */
+static void test_masters(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *cluster;
+		int masters;
+		bool has_etcd_volume;
+	} cases[] = {
+		{ "\"master_count\":3,\"labels\":{\"etcd_volume_size\":\"10\"}", 3, true },
+		{ "\"master_count\":1,\"labels\":{\"etcd_volume_size\":10}", 1, true },
+		{ "\"master_count\":5,\"labels\":{\"etcd_volume_size\":\"0\"}", 5, false },
+		{ "\"master_count\":5,\"labels\":{\"etcd_volume_size\":\"00\"}", 5, false },
+		{ "\"master_count\":5,\"labels\":{\"etcd_volume_size\":\"\"}", 5, false },
+		{ "\"master_count\":5,\"labels\":{\"etcd_volume_size\":\"-1\"}", 5, false },
+		{ "\"master_count\":5,\"labels\":{\"etcd_volume_size\":\"10 GB\"}", 5, false },
+		{ "\"master_count\":5,\"labels\":{\"etcd_volume_size\":0}", 5, false },
+		{ "\"master_count\":5,\"labels\":{\"etcd_volume_size\":true}", 5, false },
+		{ "\"master_count\":5,\"labels\":{}", 5, false },
+		{ "\"master_count\":\"3\",\"labels\":[]", 0, false },
+		{ "\"master_count\":-3", 0, false },
+		{ "\"master_count\":4294967297", 0, false },
+		{ "\"master_count\":null", 0, false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct cluster_view view = { 0 };
+		char text[300];
+		(void)snprintf(text, sizeof text,
+			       "{\"uuid\":\"u\",\"status\":\"CREATE_COMPLETE\",\"stack_id\":\"s\",%s}",
+			       cases[i].cluster);
+		json_t *json = json_loads(text, 0, NULL);
+		assert_non_null(json);
+		print_message("# %s\n", cases[i].cluster);
+		assert_true(magnum_cluster_read(json, &view, NULL));
+		assert_int_equal(view.masters_count, cases[i].masters);
+		assert_int_equal(view.has_etcd_volume, cases[i].has_etcd_volume);
+		json_decref(json);
+	}
+}
+
+/* Where it runs, and whether Masakari looks after it too; booted from a volume or not. */
+static void test_machine_host(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *more, *host_id;
+		bool has_ha;
+	} cases[] = {
+		{ "", "", false },
+		{ ",\"image\":\"\",\"hostId\":\"6e84af987b4e7ec1c039b16d21f508f4a505672bd94fb0218b668d07\"",
+		  "6e84af987b4e7ec1c039b16d21f508f4a505672bd94fb0218b668d07", false },
+		{ ",\"image\":{\"id\":\"i\"},\"hostId\":\"\",\"metadata\":{\"HA_Enabled\":\"True\"}", "", true },
+		{ ",\"hostId\":null,\"metadata\":{\"HA_Enabled\":\"true\"}", "", true },
+		{ ",\"hostId\":7,\"metadata\":{\"HA_Enabled\":\"YES\"}", "", true },
+		{ ",\"metadata\":{\"HA_Enabled\":\"1\"}", "", true },
+		{ ",\"metadata\":{\"HA_Enabled\":\"False\"}", "", false },
+		{ ",\"metadata\":{\"HA_Enabled\":\"\"}", "", false },
+		{ ",\"metadata\":{\"HA_Enabled\":true}", "", false }, /* metadata are texts */
+		{ ",\"metadata\":[\"HA_Enabled\"]", "", false },
+		{ ",\"hostId\":\"0123456789012345678901234567890123456789012345678901234567890123\"", "", false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[300];
+		struct machine m;
+		(void)snprintf(text, sizeof text, "{\"id\":\"a\",\"status\":\"ACTIVE\"%s}", cases[i].more);
+		json_t *json = json_loads(text, 0, NULL);
+		assert_non_null(json);
+		print_message("# %s\n", text);
+		assert_true(nova_machine(json, &m));
+		assert_string_equal(m.host_id, cases[i].host_id);
+		assert_int_equal(m.has_ha, cases[i].has_ha);
+		json_decref(json);
+	}
+}
+
+/* Who changed last whether the guest runs. */
+static void test_newest_power(void **state)
+{
+	(void)state;
+	struct power_act act = { .action = "?" };
+	json_t *json = json_loads(
+		"{\"instanceActions\":[{\"action\":\"attach_volume\",\"start_time\":\"2026-11-22T19:00:00\"},"
+		"{\"action\":\"stop\",\"user_id\":\"ann\",\"start_time\":\"2026-11-22T18:00:00.5\"},"
+		"{\"action\":\"create\",\"user_id\":\"bob\",\"start_time\":\"2026-11-22T10:00:00.0\"},"
+		"{\"action\":7},{\"action\":\"start\",\"start_time\":\"then\"},null]}",
+		0, NULL);
+	assert_non_null(json);
+	assert_true(nova_newest_power(json, &act));
+	assert_string_equal(act.action, "stop");
+	assert_string_equal(act.user, "ann");
+	assert_string_equal(act.at, "2026-11-22T18:00:00.5");
+	(void)json_array_clear(json_object_get(json, "instanceActions"));
+	assert_true(nova_newest_power(json, &act));
+	assert_string_equal(act.action, "");
+	json_decref(json);
+	assert_false(nova_newest_power(NULL, &act));
 }
 
 static void test_machine(void **state)
@@ -387,8 +488,11 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rounds),  cmocka_unit_test(test_view), cmocka_unit_test(test_label),
-		cmocka_unit_test(test_machine), cmocka_unit_test(test_tail), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_rounds),       cmocka_unit_test(test_view),
+		cmocka_unit_test(test_label),        cmocka_unit_test(test_masters),
+		cmocka_unit_test(test_machine_host), cmocka_unit_test(test_newest_power),
+		cmocka_unit_test(test_machine),      cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_names),
 	};
 	arena_init(&arena);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -534,6 +534,39 @@ static void an_intent_without_an_act_is_taken_back(void **state)
 	arena_done(&rig.arena);
 }
 
+/* An act that may be repeated is not repeated blindly: much can have happened between two leaders. What it had done
+ * already is finished all the same. */
+static void after_a_restart_a_repeatable_act_is_looked_at(void **state)
+{
+	(void)state;
+	static const struct step steps[] = {
+		{ "first", ask_it, hear_it, .limit_ms = MINUTE },
+		{ "look", ask_it, hear_it, .limit_ms = MINUTE },
+		{ "mark", ask_it, hear_it, .limit_ms = MINUTE, .look = "look", .is_committed = true },
+		{ "end", ask_it, hear_it, .limit_ms = MINUTE },
+	};
+	static const struct recipe marking = { "marking", steps, COUNT(steps), HOUR };
+	for (int is_committed = 0; is_committed < 2; is_committed++) {
+		struct rig rig;
+		rig_init(&rig, &marking);
+		rig.op.at = 2;
+		rig.op.is_committed = is_committed;
+		rig.op.committed_at = is_committed ? 2 : 0;
+		pass(&rig, MINUTE);
+		rig.op = stored(&rig.op);
+		op_resume(&rig.op, rig.now);
+		struct op copy = rig.op;
+		assert_int_equal(op_cancel(&copy, "x"), !is_committed);
+		expect(&rig, "look");
+		hear(&rig, 200);
+		assert_int_equal(rig.op.is_committed, is_committed);
+		expect(&rig, "mark");
+		hear(&rig, 200);
+		expect(&rig, "end");
+		arena_done(&rig.arena);
+	}
+}
+
 static void the_whole_op_has_a_limit_that_survives(void **state)
 {
 	(void)state;
@@ -578,6 +611,35 @@ static void reads_answers_as_usual(void **state)
 	}
 }
 
+/* What it found is somebody else's: the op ends as one that failed, and says that it did not. */
+static enum verdict hear_and_leave(struct op *op, const struct answer *answer)
+{
+	(void)answer;
+	return op_leave(op, "%s is at work on it", "somebody");
+}
+
+static void an_op_may_leave(void **state)
+{
+	(void)state;
+	static const struct step steps[] = { { "look", ask_it, hear_and_leave }, { "act", ask_it, hear_it } };
+	static const struct recipe leaving = { "leaving", steps, COUNT(steps), HOUR };
+	struct rig rig;
+	rig_init(&rig, &leaving);
+	expect(&rig, "look");
+	hear(&rig, 200);
+	assert_int_equal(rig.op.state, OP_FAILED);
+	assert_true(rig.op.is_left);
+	assert_string_equal(rig.op.note, "somebody is at work on it");
+	assert_false(op_has_acted(&rig.op));
+	arena_done(&rig.arena);
+	rig_init(&rig, &act); /* an ordinary failure leaves nothing to anybody */
+	expect(&rig, "first");
+	hear(&rig, 404);
+	assert_int_equal(rig.op.state, OP_FAILED);
+	assert_false(rig.op.is_left);
+	arena_done(&rig.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,8 +658,10 @@ int main(void)
 		cmocka_unit_test(cancelling_ends_with_the_act),
 		cmocka_unit_test(resumes_at_each_step),
 		cmocka_unit_test(an_intent_without_an_act_is_taken_back),
+		cmocka_unit_test(after_a_restart_a_repeatable_act_is_looked_at),
 		cmocka_unit_test(the_whole_op_has_a_limit_that_survives),
 		cmocka_unit_test(reads_answers_as_usual),
+		cmocka_unit_test(an_op_may_leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -447,7 +447,7 @@ static void test_patch_refusals(void **state)
 	lab->type = NULL;
 	assert_int_equal(rv_now(lab), rv);
 	assert_false(sim_kube_is_cordoned(lab->kube, "n1", NULL, 0));
-	assert_int_equal(lab->acts_count, 4);
+	assert_int_equal(lab->acts_count, 5);
 	assert_int_equal(lab->acts[0].status, 422); /* refused acts are told, with what they were answered */
 	assert_int_equal(lab->acts[2].status, 404);
 	assert_int_equal(patch(lab, NODES "/n1", "{\"spec\":{\"unschedulabel\":true}}"), 200);

@@ -222,6 +222,181 @@ static void prefers_magnums_group_label_in_any_order(void **state)
 	}
 }
 
+/* --- annotations --- */
+
+struct pair {
+	const char *key;
+	struct str value;
+};
+
+static struct buf annotated(const struct pair *pairs, size_t count)
+{
+	struct buf meta = new_buf();
+	struct buf node = new_buf();
+	put_text(&meta, 1, "n");
+	for (size_t i = 0; i < count; i++) {
+		struct buf entry = new_buf();
+		put_text(&entry, 1, pairs[i].key);
+		put_bytes(&entry, 2, pairs[i].value.p, pairs[i].value.n);
+		put_message(&meta, 12, &entry);
+	}
+	put_message(&node, 1, &meta);
+	return node;
+}
+
+static bool put_pairs(struct store *store, const struct pair *pairs, size_t count)
+{
+	bool is_changed = false;
+	struct buf node = annotated(pairs, count);
+	assert_true(store_put(store, buf_str(&node), &is_changed, NULL));
+	buf_done(&node);
+	return is_changed;
+}
+
+#define OURS(rest) ANNOTATION_PREFIX rest
+
+static void keeps_the_annotations_that_are_asked_for(void **state)
+{
+	(void)state;
+	static const struct pair pairs[] = {
+		{ OURS("cordoned"), STR("case-7") },
+		{ OURS("paused"), STR("disk swap; until=2026-11-23T06:00:00Z") },
+		{ "cluster.x-k8s.io/machine", STR("m-1") },
+		{ "example.com/bad", STR("true") },
+		{ "kubectl.kubernetes.io/last-applied-configuration", STR("{}") },
+		{ "weave.works/kured-reboot-in-progress", STR("") },
+	};
+	for (int is_wanted = 0; is_wanted < 2; is_wanted++) {
+		struct store *store = store_new();
+		if (is_wanted) {
+			store_want(store, "example.com/bad");
+			store_want(store, "example.com/bad");
+			store_want(store, OURS("paused")); /* was wanted already */
+		}
+		assert_true(put_pairs(store, pairs, COUNT(pairs)));
+		const struct node *node = store_find(store, "n");
+		assert_string_equal(node->cordon_mark, "case-7");
+		assert_int_equal(node->annotations_count, 3 + is_wanted);
+		assert_string_equal(node_annotation(node, OURS("paused")), pairs[1].value.p);
+		assert_string_equal(node_annotation(node, "cluster.x-k8s.io/machine"), "m-1");
+		assert_string_equal(node_annotation(node, "weave.works/kured-reboot-in-progress"), "");
+		assert_null(node_annotation(node, "kubectl.kubernetes.io/last-applied-configuration"));
+		assert_null(node_annotation(node, OURS("cordoned")));
+		assert_true((node_annotation(node, "example.com/bad") != NULL) == is_wanted);
+		assert_false(put_pairs(store, pairs, COUNT(pairs)));
+		store_free(store);
+	}
+}
+
+static void sees_changes_of_annotations(void **state)
+{
+	(void)state;
+	static const struct pair none[] = { { "x", STR("1") } };
+	static const struct pair paused[] = { { "x", STR("2") }, { OURS("paused"), STR("a") } };
+	static const struct pair other[] = { { "x", STR("3") }, { OURS("paused"), STR("b") } };
+	static const struct pair key[] = { { OURS("pauses"), STR("b") } };
+	struct store *store = store_new();
+	assert_true(put_pairs(store, none, COUNT(none)));
+	assert_true(put_pairs(store, paused, COUNT(paused)));
+	assert_true(put_pairs(store, other, COUNT(other)));
+	assert_false(put_pairs(store, other, COUNT(other)));
+	assert_true(put_pairs(store, key, COUNT(key)));
+	assert_true(put_pairs(store, none, COUNT(none)));
+	assert_int_equal(store_find(store, "n")->annotations_count, 0);
+	assert_false(put_pairs(store, none, COUNT(none)));
+	store_free(store);
+}
+
+/* Somebody meant something with it: a value is cut, replaced, anything but lost. */
+static void odd_values_of_annotations_stay_values(void **state)
+{
+	(void)state;
+	char huge[100000];
+	char runes[NODE_ANNOTATION_BYTES_MAX + 3];
+	char bytes[NODE_ANNOTATION_BYTES_MAX + 3];
+	memset(huge, 'x', sizeof huge);
+	memset(runes, 'y', sizeof runes);
+	memset(bytes, '\xbf', sizeof bytes);
+	memcpy(runes + NODE_ANNOTATION_BYTES_MAX - 1, "\xc3\xa4", 2);
+	const struct {
+		const char *name;
+		struct str value;
+		size_t n;
+		char first;
+	} cases[] = {
+		{ "empty", STR(""), 0, '\0' },
+		{ "as long as is kept", { huge, NODE_ANNOTATION_BYTES_MAX }, NODE_ANNOTATION_BYTES_MAX, 'x' },
+		{ "longer", { huge, NODE_ANNOTATION_BYTES_MAX + 1 }, NODE_ANNOTATION_BYTES_MAX, 'x' },
+		{ "huge", { huge, sizeof huge }, NODE_ANNOTATION_BYTES_MAX, 'x' },
+		{ "not in a character", { runes, sizeof runes }, NODE_ANNOTATION_BYTES_MAX - 1, 'y' },
+		{ "no UTF-8", { bytes, sizeof bytes }, NODE_ANNOTATION_BYTES_MAX, '\xbf' },
+		{ "a NUL in it", STR("ab\0cd"), 2, 'a' },
+		{ "nothing but a NUL", STR("\0"), 1, '?' },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct store *store = store_new();
+		const struct pair pair = { OURS("paused"), cases[i].value };
+		print_message("# %s\n", cases[i].name);
+		assert_true(put_pairs(store, &pair, 1));
+		const char *value = node_annotation(store_find(store, "n"), OURS("paused"));
+		assert_non_null(value);
+		assert_int_equal(strlen(value), cases[i].n);
+		assert_int_equal(value[0], cases[i].first);
+		assert_false(put_pairs(store, &pair, 1));
+		store_free(store);
+	}
+}
+
+/* Whoever may annotate a node can not push the pause out of it. */
+static void a_pause_has_its_place_among_many(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 60; at += 59) { /* the pause comes first, and last */
+		struct pair pairs[60];
+		char keys[60][80];
+		struct store *store = store_new();
+		for (size_t i = 0; i < 30; i++)
+			(void)snprintf(keys[i], sizeof keys[i], "example.com/k%02zu", i);
+		for (size_t i = 30; i < COUNT(pairs); i++)
+			(void)snprintf(keys[i], sizeof keys[i], OURS("z%02zu"), i);
+		for (size_t i = 0; i < COUNT(pairs); i++)
+			pairs[i] = (struct pair){ keys[i], STR("v") };
+		pairs[at] = (struct pair){ OURS("paused"), STR("stop") };
+		for (size_t i = 0; i < 30; i++)
+			store_want(store, keys[i]);
+		assert_true(put_pairs(store, pairs, COUNT(pairs)));
+		const struct node *node = store_find(store, "n");
+		assert_int_equal(node->annotations_count, NODE_ANNOTATIONS_MAX);
+		assert_string_equal(node_annotation(node, OURS("paused")), "stop");
+		for (size_t i = 0; i < node->annotations_count; i++)
+			assert_true(text_starts(node->annotations[i].key, ANNOTATION_PREFIX));
+		assert_false(put_pairs(store, pairs, COUNT(pairs)));
+		store_free(store);
+	}
+}
+
+/* 100,000 nodes have none: what they cost for it is little. */
+static void a_node_without_annotations_costs_nothing_more(void **state)
+{
+	(void)state;
+	static const struct pair none[] = { { "example.com/a", STR("1") }, { "example.com/b", STR("2") } };
+	static const struct pair one[] = { { OURS("paused"), STR("abc") } };
+	struct intern *intern = intern_new();
+	struct node_view view;
+	size_t bytes[2];
+	for (int i = 0; i < 2; i++) {
+		struct buf node = annotated(i ? one : none, i ? COUNT(one) : COUNT(none));
+		assert_true(node_view_read(buf_str(&node), &(struct wanted_keys){ 0 }, &view, NULL));
+		bytes[i] = node_block_bytes(&view, intern);
+		buf_done(&node);
+	}
+	assert_int_equal(bytes[0], sizeof(struct node) + sizeof "n");
+	assert_int_equal(bytes[1] - bytes[0], sizeof(struct annotation) + sizeof "abc"); /* the key is shared */
+	/* 11 texts, 2 times, role, 2 flags, 3 counts, 2 arrays: it was 136 bytes */
+	assert_true(sizeof(struct node) <= 136 + 16);
+	intern_free(intern);
+}
+
 static void refuses_nodes_that_are_none(void **state)
 {
 	(void)state;
@@ -502,6 +677,11 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_not_a_list),
 		cmocka_unit_test(reads_group_role_and_marks),
 		cmocka_unit_test(prefers_magnums_group_label_in_any_order),
+		cmocka_unit_test(keeps_the_annotations_that_are_asked_for),
+		cmocka_unit_test(sees_changes_of_annotations),
+		cmocka_unit_test(odd_values_of_annotations_stay_values),
+		cmocka_unit_test(a_pause_has_its_place_among_many),
+		cmocka_unit_test(a_node_without_annotations_costs_nothing_more),
 		cmocka_unit_test(refuses_nodes_that_are_none),
 		cmocka_unit_test(odd_strings_and_times_count_as_absent),
 		cmocka_unit_test(bounds_conditions_and_interned_strings),

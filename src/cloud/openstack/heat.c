@@ -1,6 +1,7 @@
 /* Heat: stacks and their server resources. */
 #include "cloud/openstack/heat.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/jsonx.h"
@@ -99,6 +100,17 @@ bool heat_find_server(const json_t *list, const char *server, char *out_resource
 		}
 	}
 	return text_copy(out_resource, bytes, "");
+}
+
+bool heat_sibling(const char *resource, const char *name, char *out, size_t bytes)
+{
+	static const char dir[] = "/resources/";
+	const char *at = strstr(resource, dir);
+	char path[RESOURCE_BYTES_MAX];
+	if (at == NULL || strchr(at + strlen(dir), '/') != NULL)
+		return false;
+	int n = snprintf(path, sizeof path, "%.*s%s", (int)(at + strlen(dir) - resource), resource, name);
+	return n > 0 && (size_t)n < sizeof path && text_copy(out, bytes, path);
 }
 
 const char *heat_server_at(const json_t *list, const char *resource)

@@ -23,6 +23,9 @@ bool heat_tail(const char *url, char *out, size_t bytes);
 /* The resource whose server this is; "" when the list has none. False: this is not such a list. */
 bool heat_find_server(const json_t *list, const char *server, char *out_resource, size_t bytes);
 
+/* The resource of that NAME beside RESOURCE, in the same stack. False: there is no such address, or it does not fit. */
+bool heat_sibling(const char *resource, const char *name, char *out, size_t bytes);
+
 /* The server of this resource; "" when the list has no such resource, or it has none now. */
 const char *heat_server_at(const json_t *list, const char *resource);
 

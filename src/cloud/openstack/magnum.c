@@ -9,6 +9,7 @@
 
 #define PATH_BYTES_MAX 2048
 #define BODY_BYTES_MAX 65536
+#define MASTERS_MAX 1000 /* a number beyond that is no answer */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -128,6 +129,16 @@ static bool is_true(const char *text)
 	return false;
 }
 
+/* Labels are texts; what is not a plain number promises nothing. */
+static bool is_positive(const json_t *label)
+{
+	const char *text = json_string_value(label);
+	size_t digits = text != NULL ? strspn(text, "0123456789") : 0;
+	if (text == NULL)
+		return json_integer_value(label) > 0;
+	return digits > 0 && text[digits] == '\0' && strspn(text, "0") < digits;
+}
+
 bool magnum_cluster_read(const json_t *cluster, struct cluster_view *out, struct err *err)
 {
 	const char *id = json_text_or(cluster, "uuid", "");
@@ -138,10 +149,13 @@ bool magnum_cluster_read(const json_t *cluster, struct cluster_view *out, struct
 	if (id[0] == '\0' || status[0] == '\0' || !TEXT_COPY(out->id, id) || !TEXT_COPY(out->status, status) ||
 	    !TEXT_COPY(out->stack_id, stack) || !TEXT_COPY(out->name, json_text_or(cluster, "name", "")))
 		return fail(err, ERR_REMOTE, "the cluster that Magnum shows has no usable uuid, status or stack_id");
-	const char *label =
-		json_string_value(json_object_get(json_object_get(cluster, "labels"), "auto_healing_enabled"));
+	const json_t *labels = json_object_get(cluster, "labels");
+	const char *label = json_string_value(json_object_get(labels, "auto_healing_enabled"));
+	int64_t masters = json_int(cluster, "master_count", 0);
 	out->has_healing_label = label != NULL;
 	out->is_healing_enabled = label != NULL && is_true(label);
+	out->has_etcd_volume = is_positive(json_object_get(labels, "etcd_volume_size"));
+	out->masters_count = masters > 0 && masters < MASTERS_MAX ? (int)masters : 0;
 	return true;
 }
 

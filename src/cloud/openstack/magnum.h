@@ -22,7 +22,7 @@ void magnum_resize(struct arena *, const char *cluster, const char *group, int c
 void magnum_health(struct arena *, const char *cluster, bool is_healthy, const char *const *bad_nodes, size_t bad_count,
 		   struct ask *out);
 
-/* Fills id, name, stack_id, status and the healing label. */
+/* Fills id, name, stack_id, status, the number of masters and what the labels say. */
 bool magnum_cluster_read(const json_t *cluster, struct cluster_view *out, struct err *err);
 /* Fills the groups: all of them or none. */
 bool magnum_groups_read(const json_t *list, struct cluster_view *out, struct err *err);

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/jsonx.h"
 
@@ -130,13 +131,21 @@ static void copy_cut(char *out, size_t bytes, const char *text)
 	out[n] = '\0';
 }
 
+/* Masakari's word for "look after this one too", in whatever case and manner people write it. */
+static bool is_yes(const char *text)
+{
+	return strcasecmp(text, "true") == 0 || strcasecmp(text, "yes") == 0 || strcmp(text, "1") == 0;
+}
+
 bool nova_machine(const json_t *server, struct machine *out)
 {
-	struct machine m = { .is_locked = json_bool(server, "locked", false) };
+	struct machine m = { .is_locked = json_bool(server, "locked", false),
+			     .has_ha = is_yes(json_text_or(server, "metadata.HA_Enabled", "")) };
 	const char *id = json_text_or(server, "id", "");
 	const char *status = json_text_or(server, "status", "");
 	if (id[0] == '\0' || status[0] == '\0' || !TEXT_COPY(m.id, id) || !TEXT_COPY(m.status, status))
 		return false;
+	(void)TEXT_COPY(m.host_id, json_text_or(server, "hostId", "")); /* "" while it has no host; else 56 digits */
 	/* A name or a state that does not fit is another one than ours, which "" and "?" say. */
 	(void)TEXT_COPY(m.name, json_text_or(server, "name", ""));
 	if (!TEXT_COPY(m.task_state, json_text_or(server, "OS-EXT-STS:task_state", "")))
@@ -228,6 +237,45 @@ bool nova_acted_since(const json_t *list, const char *request_id, const char *ac
 			return true;
 	}
 	return false;
+}
+
+static bool is_power_act(const char *action)
+{
+	static const char *const names[] = { "create",     "start",      "stop",         "reboot",        "rebuild",
+					     "evacuate",   "resize",     "migrate",      "confirmResize", "pause",
+					     "unpause",    "suspend",    "resume",       "shelve",        "unshelve",
+					     "rescue",     "unrescue",   "revertResize", "delete",        "restore",
+					     "softDelete", "forceDelete" };
+	for (size_t i = 0; i < COUNT(names); i++) {
+		if (strcmp(names[i], action) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of two at the same time the first counts: Nova lists the newest first. */
+bool nova_newest_power(const json_t *list, struct power_act *out)
+{
+	const json_t *actions = json_object_get(list, "instanceActions");
+	struct power_act newest = { 0 };
+	struct wall newest_at = { -1 };
+	size_t i;
+	json_t *action;
+	if (!json_is_array(actions))
+		return false;
+	json_array_foreach(actions, i, action) {
+		const char *name = json_text_or(action, "action", "");
+		struct wall at = action_time(action);
+		if (!is_power_act(name) || at.ms <= newest_at.ms)
+			continue;
+		newest_at = at;
+		newest = (struct power_act){ 0 };
+		(void)TEXT_COPY(newest.action, name); /* one of those above: it fits */
+		copy_cut(newest.user, sizeof newest.user, json_text_or(action, "user_id", ""));
+		copy_cut(newest.at, sizeof newest.at, json_text_or(action, "start_time", ""));
+	}
+	*out = newest;
+	return true;
 }
 
 /* ---- volumes --------------------------------------------------------------------------------------------------- */

@@ -35,6 +35,16 @@ bool nova_newest_action(const json_t *list, char *out_request_id, size_t bytes);
  * that one, any ACTION counts: rather believe an act too many than repeat it. */
 bool nova_acted_since(const json_t *list, const char *request_id, const char *action);
 
+/* The newest of the actions that change whether the guest runs: who did it, and when. "" where there is none, or it is
+ * not told; no user: Nova itself, which found the guest so (a power failure, its host was rebooted). False: this is not
+ * such a list. */
+struct power_act {
+	char action[24]; /* "stop", "start", "reboot", "evacuate", ... */
+	char user[65];
+	char at[32];
+};
+bool nova_newest_power(const json_t *list, struct power_act *out);
+
 /* The first attached volume that is not the root disk; NULL: none. Borrowed. */
 const char *nova_data_volume(const json_t *list);
 bool nova_has_volume(const json_t *list, const char *volume);

@@ -8,6 +8,7 @@
 #include "cloud/openstack/magnum.h"
 #include "cloud/openstack/observe.h"
 #include "cloud/openstack/recipes_heat.h"
+#include "cloud/openstack/recipes_master.h"
 
 /* The stack that owns the node's server: its group's own, else the cluster's. "" where there is none. */
 static const char *stack_of(const struct cluster_view *view, const struct node *node)
@@ -16,24 +17,61 @@ static const char *stack_of(const struct cluster_view *view, const struct node *
 	return group != NULL && group->stack_id[0] != '\0' ? group->stack_id : view->stack_id;
 }
 
+/* Magnum's word for the cluster, else its master groups'. 0: unknown. */
+static int masters_of(const struct cluster_view *view)
+{
+	int count = 0;
+	for (size_t i = 0; i < view->groups_count; i++)
+		count += view->groups[i].role == ROLE_MASTER ? view->groups[i].node_count : 0;
+	return view->masters_count > 0 ? view->masters_count : count;
+}
+
+/* Law L5. NULL: it may be replaced. */
+static const char *why_no_new_master(const struct policy *policy, const struct cluster_view *view)
+{
+	if (policy->master_replacement == MASTERS_NEVER)
+		return "master-replacement: never";
+	if (masters_of(view) == 0)
+		return "how many masters the cluster has is not known";
+	if (masters_of(view) == 1)
+		return "a single master is only ever rebooted";
+	if (policy->master_replacement == MASTERS_AUTO && !view->has_etcd_volume)
+		return "its etcd data would not survive: the cluster has no label etcd_volume_size";
+	return NULL;
+}
+
+static bool is_resized(const struct policy *policy, const struct node *node)
+{
+	return node->role == ROLE_WORKER && policy->worker_replacement == REPLACE_RESIZE;
+}
+
+/* NULL: the stack can replace the server. */
+static const char *why_no_new_server(const struct policy *policy, const struct cluster_view *view,
+				     const struct node *node)
+{
+	const struct group *group = cluster_group(view, node->group);
+	if (view->stack_status[0] == '\0' || stack_of(view, node)[0] == '\0')
+		return "the cluster has no Heat stack that could replace the server";
+	if (is_resized(policy, node) && group == NULL)
+		return "the node has no label of a node group that Magnum knows";
+	if (is_resized(policy, node) && group->role == ROLE_MASTER)
+		return "the node's group is the masters', which Magnum does not resize";
+	return NULL;
+}
+
 static const struct recipe *replacement(const struct policy *policy, const struct cluster_view *view,
 					const struct node *node, const char **out_why)
 {
-	const struct group *group = cluster_group(view, node->group);
-	const char *why = NULL;
-	if (node->role == ROLE_MASTER)
-		why = "masters are not replaced yet";
-	else if (view->stack_status[0] == '\0' || stack_of(view, node)[0] == '\0')
-		why = "the cluster has no Heat stack that could replace the server";
-	else if (policy->worker_replacement == REPLACE_RESIZE && group == NULL)
-		why = "the node has no label of a node group that Magnum knows";
-	else if (policy->worker_replacement == REPLACE_RESIZE && group->role == ROLE_MASTER)
-		why = "the node's group is the masters', which Magnum does not resize";
+	const char *why = node->role == ROLE_MASTER ? why_no_new_master(policy, view) : NULL;
+	if (why == NULL)
+		why = why_no_new_server(policy, view, node);
 	if (why != NULL) {
 		*out_why = why;
 		return NULL;
 	}
-	return policy->worker_replacement == REPLACE_RESIZE ? &recipe_replace_by_resize : &recipe_replace_in_place;
+	if (node->role == ROLE_MASTER)
+		return &recipe_replace_master;
+	return is_resized(policy, node) ? &recipe_replace_by_resize : &recipe_replace_in_place;
 }
 
 static const struct recipe *repair(enum rung rung, const struct policy *policy, const struct cluster_view *view,
@@ -104,6 +142,7 @@ static const struct recipe *const recipes[] = {
 	&recipe_hard_reboot,
 	&recipe_replace_in_place,
 	&recipe_replace_by_resize,
+	&recipe_replace_master,
 	&recipe_uncordon,
 	NULL,
 };
