@@ -179,6 +179,7 @@ static void note_ready(struct kentry *entry, bool is_ready, struct mono now)
 	if (is_ready != (entry->ready_since.ms != 0) || (entry->ready_since.ms == 0 && entry->unready_since.ms == 0)) {
 		entry->ready_since = is_ready ? now : none;
 		entry->unready_since = is_ready ? none : now;
+		entry->ready_changes++;
 	}
 }
 
@@ -438,6 +439,12 @@ struct mono sim_kube_unready_since(const struct sim_kube *kube, const char *name
 {
 	const struct kentry *entry = kube_find(kube, name);
 	return entry != NULL ? entry->unready_since : (struct mono){ 0 };
+}
+
+unsigned sim_kube_ready_changes(const struct sim_kube *kube, const char *name)
+{
+	const struct kentry *entry = kube_find(kube, name);
+	return entry != NULL ? entry->ready_changes : 0;
 }
 
 struct mono sim_kube_ready_since(const struct sim_kube *kube, const char *name)

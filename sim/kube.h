@@ -66,6 +66,7 @@ bool sim_kube_node_exists(const struct sim_kube *, const char *name);
 /* What the API says about Ready: True since when? 0: not True, or no such node. */
 struct mono sim_kube_unready_since(const struct sim_kube *, const char *name); /* not True since when? */
 struct mono sim_kube_ready_since(const struct sim_kube *, const char *name);
+unsigned sim_kube_ready_changes(const struct sim_kube *, const char *name); /* to True or from it, ever */
 bool sim_kube_is_cordoned(const struct sim_kube *, const char *name, char *out_mark, size_t out_mark_bytes);
 void sim_kube_cordon(struct sim_kube *, struct now, const char *name, bool cordoned); /* by an administrator */
 /* By somebody who is not watched: annotations (value NULL: away; false: no such Node), taints (value NULL: away), the

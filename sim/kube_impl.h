@@ -33,6 +33,7 @@ struct kentry {
 	struct mono alive_since;   /* it renews its Lease since then */
 	struct mono ready_since;   /* 0: Ready is not True */
 	struct mono unready_since; /* 0: Ready is True */
+	unsigned ready_changes;    /* how often it became True or ceased to be */
 	bool is_last_ready;        /* what the kubelet said last */
 	bool awaits_execute;       /* its NoExecute taint is still to come */
 };

@@ -122,6 +122,35 @@ static bool sees(const struct run *run, const struct track *track, enum wrong wr
 	return false;
 }
 
+/* Something that the checks see is wrong, from this kind of wrong on. */
+static bool is_any_wrong(const struct run *run, const struct track *track, enum wrong from)
+{
+	for (enum wrong wrong = from; wrong < WRONGS_COUNT; wrong++) {
+		if (sees(run, track, wrong) && period_ms(run, &track->wrong[wrong]) >= 0)
+			return true;
+	}
+	return false;
+}
+
+static void note_wrongs(const struct run *run, struct track *track)
+{
+	bool was_other = is_any_wrong(run, track, WRONG_READY + 1);
+	bool was_wrong = is_any_wrong(run, track, WRONG_READY);
+	for (enum wrong wrong = WRONG_READY; wrong < WRONGS_COUNT; wrong++) {
+		if (sees(run, track, wrong) || wrong == WRONG_READY || wrong == WRONG_KUBELET)
+			(void)note(run, &track->wrong[wrong], is_wrong(run, track, wrong));
+	}
+	/* Of Ready each change counts, also between two accounts, unless it is bad all the time for another reason. */
+	unsigned changes = sim_kube_ready_changes(world_kube(run->world), track->node);
+	unsigned flips = was_wrong != is_any_wrong(run, track, WRONG_READY);
+	bool is_of_ready = sees(run, track, WRONG_READY) && !was_other && !is_any_wrong(run, track, WRONG_READY + 1);
+	if (is_of_ready && changes > track->ready_changes + flips)
+		flips = changes - track->ready_changes;
+	track->ready_changes = changes;
+	for (unsigned i = 0; i < flips && i < TRACK_FLIPS; i++)
+		note_flip(run, track);
+}
+
 static void note_track(struct run *run, struct track *track)
 {
 	const struct sim_kube *kube = world_kube(run->world);
@@ -132,13 +161,7 @@ static void note_track(struct run *run, struct track *track)
 		track->joined.ms = 0;
 	else if (!was_there)
 		track->joined.ms = run->now.mono.ms < MINUTE ? -1 : run->now.mono.ms;
-	for (enum wrong wrong = WRONG_READY; wrong < WRONGS_COUNT; wrong++) {
-		bool is_seen_by_checks = sees(run, track, wrong);
-		if (!is_seen_by_checks && wrong != WRONG_READY && wrong != WRONG_KUBELET)
-			continue;
-		if (note(run, &track->wrong[wrong], is_wrong(run, track, wrong)) && is_seen_by_checks)
-			note_flip(run, track);
-	}
+	note_wrongs(run, track);
 	const struct sim_server *server = &track->server;
 	bool is_cordoned = track->is_there && sim_kube_is_cordoned(kube, track->node, mark, sizeof mark);
 	(void)note(run, &track->cordoned, is_cordoned && mark[0] == '\0');
@@ -153,8 +176,10 @@ static void note_track(struct run *run, struct track *track)
 	if (track->stopped_by_us.ms != 0 && (!track->has_server || server->is_running) &&
 	    run->now.mono.ms - track->stopped_by_us.ms > 3 * MINUTE)
 		track->stopped_by_us.ms = 0;
-	if (track_is_well(run, track))
+	if (track_is_well(run, track)) {
 		track->acted.ms = 0;
+		track->is_doomed = false;
+	}
 }
 
 void account_take(struct run *run)
@@ -172,10 +197,8 @@ void account_take(struct run *run)
 		struct track *track = track_get(laws, &server);
 		if (track == NULL || track->has_server || !world_server_of_node(run->world, server.node, &current))
 			continue;
-		if (strcmp(track->server.id, current.id) != 0) {
+		if (strcmp(track->server.id, current.id) != 0)
 			track->stopped_by_us.ms = 0;
-			track->is_doomed = false;
-		}
 		track->server = current;
 		track->has_server = true;
 	}
@@ -210,19 +233,33 @@ static int64_t wrong_for_ms(const struct run *run, const struct track *track, en
 	return run->now.mono.ms - since.ms + ACCOUNT_MS;
 }
 
-int track_witnesses(const struct run *run, const struct track *track, bool is_for_long)
+static int witnesses(const struct run *run, const struct track *track, bool is_for_long, bool is_deaf)
 {
 	enum role role = track_role(track);
 	int count = 0;
 	for (size_t i = 0; i < run->config->checks_count[role]; i++) {
 		enum wrong wrong = run->laws->rules[role][i];
 		int64_t duration_ms = run->config->checks[role][i].unhealthy_duration_ms;
+		bool is_probed = wrong == WRONG_ENDPOINT || wrong == WRONG_KUBELET;
+		if (is_deaf && is_probed && !is_seen(run, track, wrong))
+			wrong = WRONG_READY;
 		if (!is_seen(run, track, wrong) ||
 		    (is_for_long && wrong_for_ms(run, track, wrong) < duration_ms - CLOCK_SLACK_MS))
 			continue;
 		count += wrong == WRONG_ABSENT ? CONF_CHECKS_MAX : 1;
 	}
 	return count;
+}
+
+int track_witnesses(const struct run *run, const struct track *track, bool is_for_long)
+{
+	return witnesses(run, track, is_for_long, false);
+}
+
+int track_witnesses_from(const struct run *run, const struct replica *replica, const struct track *track,
+			 bool is_for_long)
+{
+	return witnesses(run, track, is_for_long, cut_is(run, &replica->cuts[SIDE_PROBES]));
 }
 
 /* One change less than the policy says: the account does not see each of them. */

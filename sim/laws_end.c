@@ -95,6 +95,18 @@ static bool is_theirs(const struct run *run, const struct track *track, enum hol
 	return track->server.is_others;
 }
 
+/* Of several servers with one name, and no Node, nobody knows which is the cluster's. */
+static bool is_name_shared(const struct run *run, const struct track *track)
+{
+	int servers = 0;
+	for (size_t i = 0; i < world_servers_count(run->world); i++) {
+		struct sim_server server;
+		world_server(run->world, i, &server);
+		servers += strcmp(server.node, track->node) == 0;
+	}
+	return !track->is_there && servers > 1;
+}
+
 /* Is what the healer says true? Nothing is believed. */
 static bool is_hold_true(struct run *run, const struct track *track, enum hold hold)
 {
@@ -111,7 +123,7 @@ static bool is_hold_true(struct run *run, const struct track *track, enum hold h
 	case HOLD_QUORUM:
 		return is_quorum_short(run, track);
 	case HOLD_NO_SERVER:
-		return !track->has_server;
+		return !track->has_server || is_name_shared(run, track);
 	case HOLD_SERVER_LOCKED:
 	case HOLD_SERVER_STATE:
 	case HOLD_LEFT:
@@ -198,16 +210,17 @@ static bool is_excused(struct run *run, const struct track *track, bool is_telli
 	return false;
 }
 
+/* Of a server without a Node only NeverJoined knows. */
 static bool is_missing(const struct run *run, const struct track *track)
 {
-	return !track->is_there && track_witnesses(run, track, false) == 0;
+	return !track->is_there && period_ms(run, &track->wrong[WRONG_ABSENT]) < 0;
 }
 
 /* Something is wrong that the configured checks see. */
 static bool is_unwell(const struct run *run, const struct track *track)
 {
-	if (!track->is_there && !track->has_server)
-		return false; /* scaled down */
+	if (is_missing(run, track))
+		return false; /* scaled down, too */
 	return track_witnesses(run, track, false) > 0 && !track_is_well(run, track);
 }
 

@@ -33,12 +33,13 @@ struct track {
 	struct period wrong[WRONGS_COUNT];
 	struct mono flips[TRACK_FLIPS]; /* a ring */
 	unsigned flips_count;
+	unsigned ready_changes;                                             /* counted already */
 	struct period etcd_bad, busy, others, stopped, migrating, cordoned; /* busy: not ACTIVE, or
 										   at work; cordoned: by others */
 	struct mono locked;                                                 /* since when; 0: it is not */
 	char locked_server[40];
 	struct mono acted;         /* our last destructive act; 0: it has been well since */
-	bool is_doomed;            /* its server is being replaced: it will not be on its host any more */
+	bool is_doomed;            /* its server is replaced: it is not on its host any more */
 	struct mono stopped_by_us; /* and neither started nor replaced since */
 	int left_stopped;          /* accounts in which nobody cared */
 	int untold;
@@ -89,6 +90,8 @@ int64_t period_ms(const struct run *, const struct period *); /* it is so, and h
 /* Checks of its role that see something wrong with it now, or saw it until a moment ago; for at least so much of their
  * unhealthy-duration (0 or 1). NeverJoined alone is enough, and then counts for all. */
 int track_witnesses(const struct run *, const struct track *, bool is_for_long);
+/* As it looks from there: who is cut off from the nodes takes one that does not report for one that does not answer. */
+int track_witnesses_from(const struct run *, const struct replica *, const struct track *, bool is_for_long);
 bool track_is_flapping(const struct run *, const struct track *);
 bool track_is_bad(const struct run *, const struct track *); /* for long enough to be known */
 bool track_is_well(const struct run *, const struct track *);

@@ -145,7 +145,10 @@ static void law_budget_of(struct run *run, const struct sim_act *act, const stru
 		if (!is_with(track, other, place) || (!other->has_server && !other->is_there))
 			continue;
 		total += place == ON_HOST || !other->server.is_master;
-		bool is_elsewhere = place == ON_HOST && other->is_doomed;
+		/* What is being replaced comes back on another host; of twins it may not have been on this one at all.
+		 */
+		bool is_elsewhere = place == ON_HOST && (other->is_doomed || !other->has_server ||
+							 strcmp(other->server.status, "ACTIVE") != 0);
 		if (other != track && !other->server.is_master && !is_elsewhere && other->acted.ms != 0 &&
 		    run->now.mono.ms - other->acted.ms < MINUTE && period_ms(run, &other->wrong[WRONG_READY]) >= 0 &&
 		    !has_given_back(run, other))
@@ -293,33 +296,49 @@ bool zone_may_be_frozen(const struct run *run, int zone)
 	return unwell >= 2;
 }
 
-/* A cluster in which half of a role, outside of zones that may be frozen on their own, failed at once. */
+struct sum {
+	const struct track *mute[TRACKS_MAX]; /* bad, and the network could be why */
+	size_t mutes, bad;
+	int grown;
+};
+
+static void sum_up(const struct run *run, bool is_master, bool is_whole, struct sum *out)
+{
+	*out = (struct sum){ 0 };
+	for (size_t i = 0; i < run->laws->tracks_count; i++) {
+		const struct track *track = &run->laws->tracks[i];
+		if (track->server.is_master != is_master || !track->is_there || !track_is_grown(run, track) ||
+		    (!is_whole && zone_may_be_frozen(run, track->server.zone)))
+			continue;
+		out->grown++;
+		if (!track_is_bad(run, track))
+			continue;
+		out->bad++;
+		if (!is_down(run, track) && is_seen_as_told(run, track))
+			out->mute[out->mutes++] = track;
+	}
+}
+
+/* A cluster in which half of a role failed at once, or most of it is bad: as a whole, and also without the zones that
+ * may be frozen on their own (whether they are, is not for the law to say). */
 static void law_outage(struct run *run, const struct sim_act *act, const struct track *track)
 {
-	const struct track *mute[TRACKS_MAX];
-	size_t mutes = 0;
-	size_t count = 0;
-	int grown = 0;
-	for (size_t i = 0; i < run->laws->tracks_count; i++) {
-		const struct track *other = &run->laws->tracks[i];
-		if (other->server.is_master != track->server.is_master || !other->is_there ||
-		    !track_is_grown(run, other) || zone_may_be_frozen(run, other->server.zone))
-			continue;
-		grown++;
-		if (!track_is_bad(run, other))
-			continue;
-		count++;
-		if (!is_down(run, other) && is_seen_as_told(run, other))
-			mute[mutes++] = other;
-	}
+	struct sum parts[2];
 	struct limit threshold = run->config->policy.storm_threshold;
-	if ((int)count > limit_of(threshold, grown))
+	bool is_storm = true;
+	bool is_half = is_seen_as_told(run, track);
+	for (int is_whole = 0; is_whole < 2; is_whole++) {
+		struct sum *sum = &parts[is_whole];
+		sum_up(run, track->server.is_master, is_whole != 0, sum);
+		is_storm = is_storm && (int)sum->bad > limit_of(threshold, sum->grown);
+		is_half = is_half && reaches(threshold, most_at_once(sum->mute, sum->mutes, AT_ONCE_MS), sum->grown);
+	}
+	if (is_storm)
 		run_violation(run, "L7", "%s of %s in a storm: %zu of %d are bad", sim_act_name(act->kind), act->node,
-			      count, grown);
-	int together = is_seen_as_told(run, track) ? most_at_once(mute, mutes, AT_ONCE_MS) : 0;
-	if (reaches(threshold, together, grown))
-		run_violation(run, "L7", "%s of %s, and %d of %d turned bad at once", sim_act_name(act->kind),
-			      act->node, together, grown);
+			      parts[1].bad, parts[1].grown);
+	if (is_half)
+		run_violation(run, "L7", "%s of %s, and half of %d turned bad at once", sim_act_name(act->kind),
+			      act->node, parts[1].grown);
 }
 
 /* The first act of a case is refused in a storm; one that has begun goes on. */

@@ -92,7 +92,8 @@ bool was_paused_lately(const struct run *run, const struct track *track, int64_t
 {
 	for (size_t i = 0; i < PAUSES_TRUE_MAX; i++) {
 		const struct pause_truth *pause = &run->laws->pauses[i];
-		bool was = pause->since.ms != 0 && (pause->until.ms == 0 || run->now.wall.ms < pause->until.ms + ago_ms);
+		bool was =
+			pause->since.ms != 0 && (pause->until.ms == 0 || run->now.wall.ms < pause->until.ms + ago_ms);
 		if (was && covers(pause, track))
 			return true;
 	}

@@ -12,7 +12,7 @@
 	X(ERR_INPUT, "input")       /* somebody gave us something wrong: never retry */                                \
 	X(ERR_NETWORK, "network")   /* no answer came; the act may or may not have happened */                         \
 	X(ERR_TIMEOUT, "timeout")   /* the same, after a deadline */                                                   \
-	X(ERR_REFUSED, "refused")   /* the connection was refused: the other host lives, nothing was done */             \
+	X(ERR_REFUSED, "refused")   /* the connection was refused: the other host lives, nothing was done */           \
 	X(ERR_AUTH, "auth")         /* credentials refused */                                                          \
 	X(ERR_GONE, "gone")         /* the thing does not exist (any more) */                                          \
 	X(ERR_CONFLICT, "conflict") /* somebody was faster: read again, decide again */                                \

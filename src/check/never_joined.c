@@ -16,7 +16,8 @@ static enum health judge(const struct conf_check *conf, size_t check, const stru
 	*out = (struct finding){ .health = health };
 	if (node->is_phantom) {
 		char text[WALL_TEXT_BYTES];
-		out->since = (struct wall){ 0 }; /* its Node may have been there until now: the judge's own clock counts */
+		out->since =
+			(struct wall){ 0 }; /* its Node may have been there until now: the judge's own clock counts */
 		(void)snprintf(out->why, sizeof out->why, "server %.60s, made at %s, has no Node", node->name,
 			       wall_format(node->created, text));
 	}

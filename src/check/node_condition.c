@@ -47,6 +47,7 @@ static enum health judge(const struct conf_check *conf, size_t check, const stru
 	*out = (struct finding){ .health = health };
 	if (worst != NULL) {
 		out->since = worst->transition;
+		out->is_dated = true;
 		(void)snprintf(out->why, sizeof out->why, "%s=%s (%s)", worst->type, status_name(worst->status),
 			       worst->reason);
 	}

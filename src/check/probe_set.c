@@ -149,10 +149,16 @@ void tally_forget_stale(struct probes *probes, struct mono now)
 	}
 }
 
-static void set_reporting(struct probes *probes, struct target *target, bool is_reporting)
+static void set_reporting(struct probes *probes, struct target *target, bool is_reporting, struct mono now)
 {
 	if (target->is_reporting == is_reporting)
 		return;
+	/* From now on its silence has to be explained anew: who answered us before does not show that we hear now. */
+	for (size_t i = 0; is_reporting && i < probes->kinds_count[target->role]; i++) {
+		struct trouble *trouble = target->probes[i].trouble;
+		if (trouble != NULL && trouble->silent_ms != 0)
+			trouble->silent_ms = now.ms != 0 ? now.ms : 1;
+	}
 	/* Their place in the list, by the time of the answer, stays. */
 	for (size_t i = 0; i < probes->kinds_count[target->role]; i++) {
 		struct probe *probe = &target->probes[i];
@@ -377,7 +383,7 @@ void probes_nodes(struct probes *probes, const struct node *const *nodes, size_t
 		seen += target->round != probes->round;
 		target->round = probes->round;
 		target->index = (uint32_t)i;
-		set_reporting(probes, target, is_reporting(node));
+		set_reporting(probes, target, is_reporting(node), now);
 		see_marks(probes, target, node);
 	}
 	if (seen != probes->targets_count)

@@ -51,7 +51,10 @@ static enum hold switch_hold(const struct snapshot *snapshot, const struct node 
 static bool is_proven_bad(const struct history *history, const struct op *op)
 {
 	const struct record *record = history_find(history, op->facts.node);
-	return op->rung == RUNG_UNCORDON || (record != NULL && record->is_bad_now);
+	if (op->rung == RUNG_UNCORDON)
+		return true;
+	/* Its first act waits for the whole verdict: after a gap in the view that may be taken back. */
+	return record != NULL && record->is_bad_now && (op_has_acted(op) || op->is_touched || record->is_unhealthy);
 }
 
 enum hold brake_gate(const struct snapshot *snapshot, const struct history *history, const struct policy *policy,

@@ -100,7 +100,8 @@ static int count_place(const struct snapshot *snapshot, enum place place, const 
 		size += strcmp(snapshot->machines[i].host_id, name) == 0;
 	for (size_t i = 0; place != ON_HOST && i < snapshot->nodes_count; i++) {
 		const struct node *node = snapshot->nodes[i];
-		size += node->role == ROLE_WORKER && !node->is_phantom && strcmp(place == IN_GROUP ? node->group : node->zone, name) == 0;
+		size += node->role == ROLE_WORKER && !node->is_phantom &&
+			strcmp(place == IN_GROUP ? node->group : node->zone, name) == 0;
 	}
 	return size;
 }

@@ -112,7 +112,8 @@ enum symptom {
 struct finding {
 	enum health health;
 	enum symptom symptom;
-	struct wall since;           /* of BAD: since when, uninterrupted, as far as anybody knows */
+	struct wall since; /* of BAD: since when, uninterrupted, as far as anybody knows */
+	bool is_dated;     /* that is the cluster's own record of the change, not the beginning of our watch */
 	char why[FINDING_WHY_BYTES]; /* one clause: "Ready=Unknown (NodeStatusUnknown)" */
 };
 

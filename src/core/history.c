@@ -237,6 +237,26 @@ static void add_symptom(struct verdict_of_checks *verdict, enum symptom symptom)
 		verdict->symptom = symptom; /* one answer proves that the guest lives */
 }
 
+/* It changed while nobody looked: a clock from before would count time in which it may have been well. A change that
+ * was seen as it happened, between two kinds of bad, says nothing like that. */
+static void count_from_unseen_change(const struct history *history, const struct snapshot *snapshot,
+				     const struct finding *finding, struct mono *since)
+{
+	struct now now = snapshot->now;
+	struct mono changed = { now.mono.ms - (now.wall.ms - finding->since.ms) };
+	if (history->unseen_from.ms == 0)
+		return;
+	/* Of what has no date nobody knows whether it was bad the whole time. */
+	if (!finding->is_dated && now.mono.ms - history->unseen_from.ms > SILENCE_MS)
+		changed = now.mono;
+	else if (!finding->is_dated || changed.ms <= history->unseen_from.ms)
+		return;
+	if (snapshot->has_clock_jumped || changed.ms > now.mono.ms)
+		changed = now.mono;
+	if (since->ms < changed.ms)
+		*since = changed;
+}
+
 /* One check finds the node bad: since when, and is that long enough? */
 static void hear_bad(struct history *history, const struct snapshot *snapshot, const struct node *node, size_t check,
 		     struct record *record, struct verdict_of_checks *verdict)
@@ -248,6 +268,8 @@ static void hear_bad(struct history *history, const struct snapshot *snapshot, c
 	struct mono *since = &record->bad_since[check];
 	if (since->ms == 0)
 		*since = began(history, snapshot, finding.since);
+	else
+		count_from_unseen_change(history, snapshot, &finding, since);
 	int64_t bad_ms = snapshot->now.mono.ms - since->ms;
 	int64_t watched_ms = snapshot->now.mono.ms - record->first_seen.ms;
 	int64_t watch_ms = rule->unhealthy_duration_ms < WATCHED_MIN_MS ? rule->unhealthy_duration_ms : WATCHED_MIN_MS;
@@ -261,7 +283,8 @@ static void hear_bad(struct history *history, const struct snapshot *snapshot, c
 
 /* A check that found the node bad and says nothing any more has not become content: for a while it stays in doubt.
  * True: it is. Its clock goes on over a short silence; after a longer one it begins anew. */
-static bool note_silence(struct record *record, size_t check, enum health health, struct mono now)
+static bool note_silence(const struct history *history, struct record *record, size_t check, enum health health,
+			 struct mono now)
 {
 	struct mono *since = &record->bad_since[check];
 	struct mono *from = &record->unknown_from[check];
@@ -273,8 +296,8 @@ static bool note_silence(struct record *record, size_t check, enum health health
 		from->ms = 0;
 		return false;
 	}
-	if (from->ms == 0)
-		*from = now;
+	if (from->ms == 0) /* silent since the last view, if there was a gap */
+		*from = history->unseen_from.ms != 0 ? history->unseen_from : now;
 	return true;
 }
 
@@ -289,7 +312,7 @@ static struct verdict_of_checks judge(struct history *history, const struct snap
 		enum health health = checker->find(checker->ctx, i, node, snapshot->now.wall, NULL);
 		is_any_ok = is_any_ok || health == HEALTH_OK;
 		if (*record != NULL)
-			is_doubted = note_silence(*record, i, health, snapshot->now.mono) || is_doubted;
+			is_doubted = note_silence(history, *record, i, health, snapshot->now.mono) || is_doubted;
 		if (health != HEALTH_BAD)
 			continue;
 		verdict.bad++;
@@ -485,9 +508,12 @@ void history_observe(struct history *history, const struct snapshot *snapshot, c
 		history->is_blind = history->observed.ms != 0;
 		return;
 	}
-	/* After a gap the nodes\' own reports come late too: nobody is judged before they had time to. */
-	if (history->is_blind && snapshot->now.mono.ms - history->observed.ms > GAP_MS)
+	/* After a gap the nodes' own reports come late too: nobody is judged before they had time to. */
+	if (history->is_blind && snapshot->now.mono.ms - history->observed.ms > GAP_MS) {
 		history->settles.ms = snapshot->now.mono.ms + SETTLE_MS;
+		if (history->unseen_from.ms == 0 || history->observed.ms < history->unseen_from.ms)
+			history->unseen_from = history->observed;
+	}
 	history->is_blind = false;
 	memset(history->unrecorded_bad, 0, sizeof history->unrecorded_bad);
 	observe_gone(history, snapshot, ops);
@@ -496,6 +522,7 @@ void history_observe(struct history *history, const struct snapshot *snapshot, c
 			observe_node(history, snapshot, policy, ops, snapshot->nodes[i], rng);
 	}
 	history->observed = snapshot->now.mono;
+	history->unseen_from.ms = 0;
 }
 
 void history_note_begun(struct history *history, struct mono now)

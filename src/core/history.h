@@ -88,10 +88,11 @@ struct history {
 	struct past_case past[PAST_MAX];
 	size_t past_count, past_next;       /* a ring */
 	size_t unrecorded_bad[ROLES_COUNT]; /* bad nodes for which there was no room: they count for the storm */
-	struct mono observed; /* the last complete view; 0: none yet. A flip since then was seen as it happened */
-	bool is_blind;        /* the view is not live now; it was before */
-	struct mono settles;  /* nobody is judged unhealthy before: a gap in the view has just ended */
-	struct mono storm_at; /* when the last storm was seen; 0: none within the cool-down */
+	struct mono observed;    /* the last complete view; 0: none yet. A flip since then was seen as it happened */
+	bool is_blind;           /* the view is not live now; it was before */
+	struct mono settles;     /* nobody is judged unhealthy before: a gap in the view has just ended */
+	struct mono unseen_from; /* what happened from then to the next view was seen by nobody; 0: nothing did */
+	struct mono storm_at;    /* when the last storm was seen; 0: none within the cool-down */
 	struct zone_storm {
 		char zone[ZONE_NAME_BYTES];
 		struct mono at; /* when the zone was last seen frozen */
@@ -117,8 +118,8 @@ struct mono record_bad_from(const struct record *);
 void history_freeze(struct history *, const char *zone, struct mono now);
 /* Empties it, but for what this process has seen with its own eyes: as below. */
 void history_forget(struct history *);
-/* What a standby saw, it knows as a leader too: since when it looks, whether it has just been blind, storms (the later of
- * both). */
+/* What a standby saw, it knows as a leader too: since when it looks, whether it has just been blind, storms (the later
+ * of both). */
 void history_keep_sight(struct history *, const struct history *from);
 /* When it was last; 0: not lately. */
 struct mono history_frozen(const struct history *, const char *zone);

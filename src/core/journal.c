@@ -513,6 +513,7 @@ bool journal_read(struct str text, const struct recipe *(*find)(const void *ctx,
 	(void)TEXT_COPY(out->leader, json_text(json, "leader"));
 	out->extra = unknown_keys(json);
 	history->storm_at = rebase(get_wall(json, "stormAt"), now, false);
+	history->unseen_from = rebase(get_wall(json, "written"), now, false);
 	read_zones(json_object_get(json, "zones"), now, history);
 	history->begun_count = get_times(json, "begun", history->begun, BEGUN_MAX, now);
 	read_cases(json_object_get(json, "cases"), now, history, err);

@@ -119,6 +119,7 @@ void ladder_choose(const struct snapshot *snapshot, const struct policy *policy,
 	line->rung = RUNG_NONE;
 	if ((machine == NULL && !is_gone) || (machine != NULL && !line->match.is_verified)) {
 		line->hold = HOLD_NO_SERVER;
+		line->detail = line->node->is_phantom ? "several servers have its name" : "";
 		return;
 	}
 	find_top(ladder, can, ctx, line);

@@ -127,6 +127,42 @@ static struct match by_name(const struct snapshot *snapshot, const struct node *
 	return same == 1 ? match : (struct match){ 0 }; /* of two with one name, nobody knows which */
 }
 
+/* Here the kubelets name their servers: that of another node does. */
+static bool is_system_uuid_told(const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->nodes_count; i++) {
+		const struct node *node = snapshot->nodes[i];
+		if (!node->is_phantom && snapshot_machine(snapshot, node->system_uuid) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* The kubelet's ids are those of a server that is gone, and this one is older than its last word: a server that was
+ * replaced half-way and left behind, switched off. It is not the node's, although the Node keeps the providerID of its
+ * first server, and Heat gives the same name again: nobody would ever start it. */
+static bool is_left_behind(const struct snapshot *snapshot, const struct node *node, const struct machine *machine)
+{
+	const struct condition *ready = node_condition(node, "Ready");
+	struct wall spoken = node->created;
+	if (ready != NULL && ready->heartbeat.ms > spoken.ms)
+		spoken = ready->heartbeat;
+	bool is_older = machine->created.ms > 0 && machine->created.ms < spoken.ms;
+	return strcmp(machine->status, "SHUTOFF") == 0 && is_older && is_uuid(node->system_uuid) &&
+	       uuid_same(node->system_uuid, node->machine_id) && is_system_uuid_told(snapshot);
+}
+
+static struct match gone(const struct node *node)
+{
+	const char *provider = provider_uuid(node->provider_id);
+	struct match match = { 0 };
+	const char *missing = is_uuid(node->system_uuid) ? node->system_uuid : provider;
+	if (provider[0] != '\0' && !uuid_same(provider, missing) && !uuid_same(node->system_uuid, node->machine_id))
+		missing = provider; /* systemUUID is nobody's server id here (other hypervisors) */
+	TEXT_COPY(match.missing, missing);
+	return match;
+}
+
 struct match match_node(const struct snapshot *snapshot, const struct node *node)
 {
 	const char *provider = provider_uuid(node->provider_id);
@@ -137,16 +173,10 @@ struct match match_node(const struct snapshot *snapshot, const struct node *node
 	enum match_how info_how = by_system != NULL ? MATCH_SYSTEM_UUID : MATCH_MACHINE_ID;
 	if (by_provider != NULL && by_info != NULL && by_provider != by_info && agrees(node, by_info))
 		return found(node, by_info, info_how);
-	if (by_provider != NULL)
+	if (by_provider != NULL && (by_info != NULL || !is_left_behind(snapshot, node, by_provider)))
 		return found(node, by_provider, MATCH_PROVIDER_ID);
 	if (by_info != NULL)
 		return found(node, by_info, info_how);
 	struct match match = by_name(snapshot, node);
-	if (match.machine != NULL)
-		return match;
-	const char *missing = is_uuid(node->system_uuid) ? node->system_uuid : provider;
-	if (provider[0] != '\0' && !uuid_same(provider, missing) && !uuid_same(node->system_uuid, node->machine_id))
-		missing = provider; /* systemUUID is nobody's server id here (other hypervisors) */
-	TEXT_COPY(match.missing, missing);
-	return match;
+	return match.machine != NULL && !is_left_behind(snapshot, node, match.machine) ? match : gone(node);
 }

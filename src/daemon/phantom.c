@@ -158,7 +158,14 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*(struct node *const *)a)->name, (*(struct node *const *)b)->name);
 }
 
-/* Of two servers with one name nobody knows which is meant: neither is. Keeps the first PHANTOMS_MAX. */
+/* Of two servers with one name nobody knows which is meant. It is told of, and names neither: nothing is done to it. */
+static void share_name(struct node *node)
+{
+	node->uid = node->name; /* whichever of them was found first: the same story */
+	node->provider_id = node->system_uuid = node->internal_ip = "";
+}
+
+/* One of each name; the first PHANTOMS_MAX. */
 static void keep_some(struct daemon *daemon)
 {
 	struct node **list = daemon->phantoms;
@@ -166,7 +173,9 @@ static void keep_some(struct daemon *daemon)
 	for (size_t i = 0, next = 0; i < daemon->phantoms_count; i = next) {
 		for (next = i + 1; next < daemon->phantoms_count && by_name(&list[i], &list[next]) == 0; next++)
 			free(list[next]);
-		if (next == i + 1 && kept < PHANTOMS_MAX)
+		if (next > i + 1)
+			share_name(list[i]);
+		if (kept < PHANTOMS_MAX)
 			list[kept++] = list[i];
 		else
 			free(list[i]);

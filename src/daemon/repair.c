@@ -12,6 +12,7 @@
 #define JOURNAL_WAIT_MS (100 * MSEC)
 #define TIDY_REFUSED_MS (60 * SEC)
 #define TIDY_PAUSE_MS (5 * SEC) /* the watch has to tell of the uncordoning that has just been done */
+#define FROZEN_MS (90 * SEC)    /* as core/history.c has it; a turn is due every minute at the latest */
 
 void snapshot_take(struct daemon *daemon, struct snapshot *out)
 {
@@ -394,6 +395,9 @@ void repair_turn(struct daemon *daemon)
 	struct snapshot snapshot;
 	snapshot_take(daemon, &snapshot);
 	uint64_t version = store_version(daemon->store);
+	/* No turn for so long, although one is due every minute: a frozen process has seen nothing meanwhile. */
+	if (daemon->history.observed.ms != 0 && daemon->now.mono.ms - daemon->history.observed.ms > FROZEN_MS)
+		daemon->history.is_blind = true;
 	bool is_quiet = version == daemon->judged_version && daemon->findings_version == daemon->judged_findings &&
 			daemon->history.count == 0 && daemon->ops.count == 0 && !daemon->has_marks &&
 			!(daemon->history.is_blind && snapshot.is_nodes_fresh);

@@ -82,7 +82,9 @@ static UNUSED enum health lab_find(const void *ctx, size_t check, const struct n
 			     : ready->status == STATUS_TRUE ? HEALTH_OK
 							    : HEALTH_BAD;
 	if (out != NULL) {
-		*out = (struct finding){ .health = health, .symptom = lab->symptoms[at], .since = ready->transition };
+		*out = (struct finding){
+			.health = health, .symptom = lab->symptoms[at], .since = ready->transition, .is_dated = true
+		};
 		(void)snprintf(out->why, sizeof out->why, "Ready=%s", status_name(ready->status));
 	}
 	return health;

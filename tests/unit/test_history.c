@@ -468,6 +468,48 @@ static void a_gap_in_the_view_is_no_bad_time(void **state)
 	lab_free(lab);
 }
 
+/* It changed while nobody looked: it may have been well in between, and its clock begins with the change. Seen as it
+ * happens, a change between two kinds of bad is none. */
+static void a_change_that_nobody_saw(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		bool is_gap, is_taken_over;
+		int64_t changed_ago_ms; /* at the first look after it; 0: it did not */
+		int64_t opens_after_ms; /* from that look on */
+	} cases[] = {
+		{ "a gap, no change", true, false, 0, 60 * SEC },
+		{ "a gap, and a change", true, false, 30 * SEC, 3 * MINUTE - 30 * SEC },
+		{ "a gap, and a change long ago", true, false, 10 * MINUTE, 60 * SEC },
+		{ "no gap, a change", false, false, 30 * SEC, MINUTE },
+		{ "taken over, no change", false, true, 0, MINUTE },
+		{ "taken over, a change before that was seen", false, true, 70 * SEC, MINUTE },
+		{ "taken over, and a change", false, true, 30 * SEC, 3 * MINUTE - 30 * SEC },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct lab *lab = lab_new(0, 1);
+		step(lab, SEC);
+		lab_set(lab, 0, STATUS_FALSE);
+		step(lab, MINUTE);
+		lab->snapshot.is_nodes_fresh = !cases[i].is_gap;
+		step(lab, cases[i].is_gap ? 20 * MINUTE : 0);
+		lab_pass(lab, MINUTE);
+		lab->snapshot.is_nodes_fresh = true;
+		if (cases[i].is_taken_over)
+			lab->history.unseen_from.ms = lab->now.mono.ms - MINUTE; /* the journal was written then */
+		if (cases[i].changed_ago_ms != 0)
+			lab->ready[0].transition.ms = lab->now.wall.ms - cases[i].changed_ago_ms;
+		lab_observe(lab);
+		int64_t looked_ms = lab->now.mono.ms;
+		while (!is_open(lab, 0) && lab->now.mono.ms - looked_ms < HOUR)
+			step(lab, SEC);
+		CHECK(lab->now.mono.ms - looked_ms == cases[i].opens_after_ms, "%s: after %lld s", cases[i].what,
+		      (long long)(lab->now.mono.ms - looked_ms) / SEC);
+		lab_free(lab);
+	}
+}
+
 static void what_was_tried_is_a_bounded_text(void **state)
 {
 	(void)state;
@@ -970,6 +1012,7 @@ int main(void)
 		cmocka_unit_test(a_given_up_node_gets_another_chance),
 		cmocka_unit_test(a_new_object_is_a_new_story),
 		cmocka_unit_test(a_gap_in_the_view_is_no_bad_time),
+		cmocka_unit_test(a_change_that_nobody_saw),
 		cmocka_unit_test(what_was_tried_is_a_bounded_text),
 		cmocka_unit_test(the_ring_keeps_the_last_ones),
 		cmocka_unit_test(records_are_bounded_and_sorted),

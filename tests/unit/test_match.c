@@ -95,6 +95,47 @@ static void finds_the_server(void **state)
 	}
 }
 
+/* A server that was replaced half-way stays, switched off; the one that took its place is gone. */
+static void leaves_behind(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what, *provider, *system, *other, *status;
+		int64_t created_ms;
+		bool is_left;
+	} table[] = {
+		{ "named by the providerID", ID_A, ID_GONE, ID_B, "SHUTOFF", 500, true },
+		{ "named by the name alone", "99999999-0000-4000-8000-000000000000", ID_GONE, ID_B, "SHUTOFF", 500,
+		  true },
+		{ "it runs", ID_A, ID_GONE, ID_B, "ACTIVE", 500, false },
+		{ "made after the kubelet's last word", ID_A, ID_GONE, ID_B, "SHUTOFF", 2000, false },
+		{ "made nobody knows when", ID_A, ID_GONE, ID_B, "SHUTOFF", 0, false },
+		{ "no kubelet names its server here", ID_A, ID_GONE, ID_GONE, "SHUTOFF", 500, false },
+		{ "it is what the kubelet speaks of", ID_A, ID_A, ID_B, "SHUTOFF", 500, false },
+	};
+	for (size_t i = 0; i < COUNT(table); i++) {
+		struct machine list[2] = { { .id = ID_A, .name = "node-a" }, { .id = ID_B, .name = "node-b" } };
+		(void)TEXT_COPY(list[0].status, table[i].status);
+		list[0].created.ms = table[i].created_ms;
+		struct condition ready = { .type = "Ready", .heartbeat = { 1000 } };
+		struct node node = { .name = "node-a",
+				     .provider_id = table[i].provider,
+				     .system_uuid = table[i].system,
+				     .machine_id = table[i].system,
+				     .internal_ip = "",
+				     .created = { 100 },
+				     .conditions = &ready,
+				     .conditions_count = 1 };
+		struct node other = { .name = "node-b", .system_uuid = table[i].other };
+		const struct node *nodes[] = { &node, &other };
+		struct snapshot snapshot = { .machines = list, .machines_count = 2, .nodes = nodes, .nodes_count = 2 };
+		struct match match = match_node(&snapshot, &node);
+		CHECK((match.machine == NULL) == table[i].is_left, "%s", table[i].what);
+		CHECK(strcmp(match.missing, table[i].is_left ? ID_GONE : "") == 0, "%s: missing %s", table[i].what,
+		      match.missing);
+	}
+}
+
 static void without_any_servers(void **state)
 {
 	(void)state;
@@ -147,9 +188,8 @@ static void finds_among_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_the_server),
-		cmocka_unit_test(without_any_servers),
-		cmocka_unit_test(compares_uuids),
+		cmocka_unit_test(finds_the_server),    cmocka_unit_test(leaves_behind),
+		cmocka_unit_test(without_any_servers), cmocka_unit_test(compares_uuids),
 		cmocka_unit_test(finds_among_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

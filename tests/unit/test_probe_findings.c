@@ -300,6 +300,31 @@ static void cut_off_and_back(void **state)
 	world_free(w);
 }
 
+/* It was down, others answered; then we are cut off, and it comes back. That they answered before shows nothing now. */
+static void back_while_we_are_cut_off(void **state)
+{
+	(void)state;
+	struct world *w = masters(3);
+	say(3, WELL);
+	live(w, MINUTE, as_told);
+	says[0] = SILENT;
+	w->ready[0].status = STATUS_UNKNOWN;
+	show_nodes(w);
+	live(w, 5 * MINUTE, as_told);
+	assert_int_equal(finding_of(w, 0).health, HEALTH_BAD);
+	say(3, SILENT);
+	w->ready[0].status = STATUS_TRUE;
+	show_nodes(w);
+	for (int second = 0; second < 60; second++) {
+		live(w, SEC, as_told);
+		CHECK(finding_of(w, 0).health == HEALTH_UNKNOWN, "second %d", second);
+	}
+	says[1] = WELL;
+	live(w, MINUTE, as_told);
+	assert_int_equal(finding_of(w, 1).health, HEALTH_OK);
+	world_free(w);
+}
+
 /* From the first silence on: another node is asked at once, and only its answer makes the silence the node's own. */
 static void a_witness(void **state)
 {
@@ -602,6 +627,7 @@ int main(void)
 		cmocka_unit_test(several_paths),
 		cmocka_unit_test(cut_off),
 		cmocka_unit_test(cut_off_and_back),
+		cmocka_unit_test(back_while_we_are_cut_off),
 		cmocka_unit_test(a_witness),
 		cmocka_unit_test(cut_off_at_once),
 		cmocka_unit_test(old_results_are_no_witnesses),

@@ -440,6 +440,15 @@ static void some_request(struct lab *lab, struct rng *rng, const char *node)
 }
 
 /* NOLINTNEXTLINE(readability-function-size): one thing a case */
+static void probe_it(struct lab *lab, const char *node, int port)
+{
+	struct sim_response out;
+	sim_response_init(&out);
+	(void)world_probe(lab->world, lab->now, server_of(lab, node).address, port, "/healthz", &out);
+	assert_true(out.status != 0 || out.is_lost || out.is_refused);
+	sim_response_done(&out);
+}
+
 /* What people do to one node. */
 static void anybody(struct lab *lab, const char *node, uint64_t what, bool on)
 {
@@ -465,7 +474,6 @@ static void anybody(struct lab *lab, const char *node, uint64_t what, bool on)
 static void anything(struct lab *lab, struct rng *rng)
 {
 	char node[64];
-	struct sim_response out;
 	struct now now = lab->now;
 	bool on = rng_chance(rng, 0.5);
 	if (world_servers_count(lab->world) == 0) {
@@ -514,10 +522,7 @@ static void anything(struct lab *lab, struct rng *rng)
 		(void)world_annotate(lab->world, now, node, "x/y", on ? "1" : NULL);
 		break;
 	case 15:
-		sim_response_init(&out);
-		(void)world_probe(lab->world, now, server_of(lab, node).address, on ? 6443 : 10250, "/healthz", &out);
-		assert_true(out.status != 0 || out.is_lost || out.is_refused);
-		sim_response_done(&out);
+		probe_it(lab, node, on ? 6443 : 10250);
 		break;
 	default:
 		some_request(lab, rng, node);
