@@ -618,6 +618,34 @@ static enum verdict hear_and_leave(struct op *op, const struct answer *answer)
 	return op_leave(op, "%s is at work on it", "somebody");
 }
 
+/* A cloud that stumbles for a while is no reason for the next rung: after the act only the step's time counts. */
+static void after_the_act_only_time_counts(void **state)
+{
+	(void)state;
+	static const struct step steps[] = {
+		{ "look", ask_it, hear_it },
+		{ "act", ask_it, hear_it, .is_once = true, .look = "look", .is_committed = true },
+		{ "wait", ask_it, hear_it, .limit_ms = 30 * MINUTE },
+	};
+	static const struct recipe recipe = { "patient", steps, COUNT(steps), HOUR };
+	struct rig rig;
+	rig_init(&rig, &recipe);
+	expect(&rig, "look");
+	hear(&rig, 200);
+	expect(&rig, "act");
+	op_left(&rig.op);
+	hear(&rig, 200);
+	for (int i = 0; i < 12; i++) { /* more than twice as often as a step is tried otherwise */
+		expect(&rig, "wait");
+		hear(&rig, 503);
+		CHECK(rig.op.state == OP_DUE, "try %d: %s", i, rig.op.note);
+	}
+	pass(&rig, 30 * MINUTE);
+	assert_false(poll(&rig));
+	assert_int_equal(rig.op.state, OP_FAILED);
+	arena_done(&rig.arena);
+}
+
 static void an_op_may_leave(void **state)
 {
 	(void)state;
@@ -661,6 +689,7 @@ int main(void)
 		cmocka_unit_test(after_a_restart_a_repeatable_act_is_looked_at),
 		cmocka_unit_test(the_whole_op_has_a_limit_that_survives),
 		cmocka_unit_test(reads_answers_as_usual),
+		cmocka_unit_test(after_the_act_only_time_counts),
 		cmocka_unit_test(an_op_may_leave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
