@@ -14,12 +14,15 @@ import re
 import select
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -174,6 +177,35 @@ class World:
         return [a for a in self.ask("/sim/acts")[1]["acts"] if a["kind"] != "health-report"]
 
 
+class Masters:
+    """The API servers of the masters, on their own addresses: what comes there is carried to the simulated one."""
+
+    def __init__(self, world):
+        self.to = urllib.parse.urlsplit(world.url)
+        self.port = 0  # a free one, the same on all of them
+        for server in world.servers():
+            if "-master-" in server["name"]:
+                listener = socket.create_server((server["networks"].rpartition("=")[2], self.port))
+                self.port = listener.getsockname()[1]
+                threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _accept(self, listener):
+        while True:
+            near, _ = listener.accept()
+            far = socket.create_connection((self.to.hostname, self.to.port))
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def _carry(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 def readiness(node):
     if node is None:
         return "gone"
@@ -246,7 +278,7 @@ def retell(line):
     return None
 
 
-def write_config(world, folder):
+def write_config(world, port, folder):
     """The announcement's configuration, pointed at the simulated world and scaled."""
     with open(os.path.join(ROOT, "tests", "data", "conf", "announcement.yaml"), encoding="utf-8") as f:
         text = f.read()
@@ -255,7 +287,7 @@ def write_config(world, folder):
             raise Failed("%s: %s is not in the announcement's configuration" % (key, was))
         text = text.replace("%s: %s\n" % (key, was), "%s: %s\n" % (key, now))
     for key, value in [("auth-url", world.url + "/identity/v3"), ("user-id", USER), ("project-id", PROJECT),
-                       ("password", PASSWORD)]:
+                       ("password", PASSWORD), ("port", str(port))]:
         text = re.sub(r"(?m)^(\s+%s:).*$" % key, r"\1 " + value, text)
     text += "  ca-file: %s\nkubernetes:\n  kubeconfig: %s/kubeconfig\n%s" % (world.ca, folder, ADDED)
     with open(folder + "/config.yaml", "w", encoding="utf-8") as f:
@@ -393,12 +425,13 @@ def run(screen, build, folder, running):
     world = World(programs[0], folder)
     running.append(world)
     world.login()
+    masters = Masters(world)
     screen.line("A simulated Magnum cluster over HTTPS, and the real program with the announcement's configuration.")
     screen.line("Scaled down: %s, rebuild-delay-after-reboot 5m -> 6s," % ", ".join("%s %s -> %s" % s for s in SCALED))
     screen.line("probation 10m -> 2s; node-monitor-grace-period 40s -> %s; the cloud is %g times as fast as a real one." %
                 (GRACE, 1 / float(PACE)))
     screen.line()
-    healer = Healer(programs[1], write_config(world, folder))
+    healer = Healer(programs[1], write_config(world, masters.port, folder))
     running.append(healer)
     demo = Demo(screen, world, healer)
     try:

@@ -63,7 +63,9 @@ static void make_names(struct world *w, struct member *m)
 		       m->is_master ? st->masters_name : st->minions_name, m->index, suffix);
 	make_uuid(&w->ids, m->nested_id);
 	unsigned n = 10 + w->addresses_made++;
-	(void)snprintf(m->address, sizeof(m->address), "10.%u.%u.%u", n / 64516 % 256, n / 254 % 254, n % 254 + 1);
+	unsigned network = w->opts.network > 0 ? w->opts.network : 10;
+	(void)snprintf(m->address, sizeof(m->address), "%u.%u.%u.%u", network, n / 64516 % 256, n / 254 % 254,
+		       n % 254 + 1);
 }
 
 static struct member *member_new(struct world *w, struct now at, struct stack *st, bool is_master, unsigned index)

@@ -106,6 +106,7 @@ struct world_opts {
 	double pace;           /* how long the cloud takes for everything, 1.0 = as measured (sim/serve: scaled down) */
 	int64_t grace_ms;      /* node-monitor-grace-period, default 40 s */
 	int64_t heartbeat_ms;  /* a healthy kubelet's status write, default 5 min */
+	unsigned network;      /* first number of the servers' addresses, default 10 */
 	int zones;             /* 0: nodes have no label of a zone; else zone-a, zone-b, ... in turn */
 	int hosts;             /* compute hosts that the servers are spread over; 0: each has one of its own */
 	bool with_etcd_volume; /* label etcd_volume_size=10: a replaced master comes back with its etcd data */
