@@ -95,12 +95,3 @@ const char *node_annotation(const struct node *node, const char *key)
 	}
 	return NULL;
 }
-
-bool node_has_taint(const struct node *node, const char *key)
-{
-	for (size_t i = 0; i < node->taints_count; i++) {
-		if (strcmp(node->taints[i].key, key) == 0)
-			return true;
-	}
-	return false;
-}

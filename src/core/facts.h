@@ -79,8 +79,7 @@ struct node {
 	const struct taint *taints;
 	const struct annotation *annotations; /* those that mark_is_wanted() asks for (core/marks.h) */
 };
-const char *node_annotation(const struct node *, const char *key); /* NULL: it has none of that key */
-bool node_has_taint(const struct node *, const char *key);
+const char *node_annotation(const struct node *, const char *key);             /* NULL: it has none of that key */
 const struct condition *node_condition(const struct node *, const char *type); /* NULL: it has none of that type */
 
 /* A server, as Nova tells it. */

@@ -184,6 +184,11 @@ static bool is_flapping(const struct record *record, const struct policy *policy
 	return policy->flap_changes > 0 && history_flips(record, policy, now) >= (unsigned)policy->flap_changes;
 }
 
+bool record_has_stopped(const struct record *record, const char *server)
+{
+	return server[0] != '\0' && (strcmp(record->stopped, server) == 0 || strcmp(record->stopped_twin, server) == 0);
+}
+
 struct mono record_bad_from(const struct record *record)
 {
 	struct mono from = { 0 };
@@ -562,6 +567,8 @@ void history_ended(struct history *history, struct record *record, const struct 
 	bool has_acted = op_has_acted(op) || op->state == OP_DONE;
 	record->has_acted = record->has_acted || has_acted || op->is_touched;
 	record->is_climbing = false;
+	if (rung == RUNG_REPLACE && op->is_touched)
+		(void)TEXT_COPY(record->stopped_twin, op->facts.server);
 	if (op->is_left)
 		leave(record, now);
 	if (op->state == OP_CANCELLED && record->next_try.ms < now.mono.ms + RUNG_BACKOFF_FIRST_MS)

@@ -36,13 +36,15 @@ struct record {
 	enum role role;
 	bool is_phantom; /* of a server that never joined: see struct node */
 	enum case_state state;
-	enum rung last_rung;           /* RUNG_NONE: nothing was tried in this climb of the ladder */
-	bool has_acted;                /* something was done to the machine in this case */
-	bool is_awaited;               /* the last repair was done; whether it helped shows when next_try has come */
-	char stopped[SERVER_ID_BYTES]; /* the server that a replacement may have stopped; "": none */
-	int rung_tries;                /* how often last_rung could not be carried out */
-	int attempts;                  /* whole ladders climbed in vain */
-	int lefts;                     /* how often a repair was left to somebody else */
+	enum rung last_rung; /* RUNG_NONE: nothing was tried in this climb of the ladder */
+	bool has_acted;      /* something was done to the machine in this case */
+	bool is_awaited;     /* the last repair was done; whether it helped shows when next_try has come */
+	/* Servers that a replacement may have stopped: the one that it began with, and the one that it came to (a twin
+	 * of the same name, see server_steps.h). "": none. */
+	char stopped[SERVER_ID_BYTES], stopped_twin[SERVER_ID_BYTES];
+	int rung_tries;       /* how often last_rung could not be carried out */
+	int attempts;         /* whole ladders climbed in vain */
+	int lefts;            /* how often a repair was left to somebody else */
 	bool is_climbing;     /* a rung did not help, and the next one follows: its slot of the budget is kept */
 	int shown_hold;       /* enum hold last told to the operator; not stored */
 	enum rung top;        /* the highest rung that could be done when the last repair began; NONE: not known */
@@ -110,6 +112,8 @@ struct record *history_find(const struct history *, const char *node);
  * unhealthy, and not healthy either. ops tells which nodes are under repair; rng makes case ids. */
 void history_observe(struct history *, const struct snapshot *, const struct policy *, const struct ops *,
 		     struct rng *);
+/* Is it one of those? Then its being off is no person's doing. */
+bool record_has_stopped(const struct record *, const char *server);
 /* Changes between good and bad within the window of policy; the clock of the oldest that counts. */
 unsigned history_flips(const struct record *, const struct policy *, struct mono now);
 /* Bad without a break since when, by any of its checks; 0: it is not. */

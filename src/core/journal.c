@@ -29,7 +29,8 @@
 	X("node", node)                                                                                                \
 	X("uid", uid)                                                                                                  \
 	X("case", case_id)                                                                                             \
-	X("stopped", stopped)
+	X("stopped", stopped)                                                                                          \
+	X("stoppedTwin", stopped_twin)
 
 /* For people: a case is not forgotten because one of these does not fit. */
 #define RECORD_PROSE(X)                                                                                                \

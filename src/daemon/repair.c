@@ -158,8 +158,7 @@ static void op_begin(struct daemon *daemon, const struct recipe *recipe, const s
 	(void)TEXT_COPY(facts.machine_id, node->machine_id);
 	(void)TEXT_COPY(facts.server, match->machine != NULL ? match->machine->id : match->missing);
 	(void)TEXT_COPY(facts.server_name, match->machine != NULL ? match->machine->name : node->name);
-	facts.may_have_stopped =
-		record != NULL && facts.server[0] != '\0' && strcmp(record->stopped, facts.server) == 0;
+	facts.may_have_stopped = record != NULL && record_has_stopped(record, facts.server);
 	(void)TEXT_COPY(facts.case_id, record != NULL ? record->case_id : node->cordon_mark);
 	(void)TEXT_COPY(facts.cluster, daemon->cluster->id);
 	daemon->provider->facts(daemon->cluster, node, match->machine, &facts);

@@ -933,6 +933,26 @@ static void which_server_a_replacement_may_have_stopped(void **state)
 	lab_free(lab);
 }
 
+/* A replacement may come to the twin of the server that it began with, and stop that one too. */
+static void both_twins_may_have_been_stopped(void **state)
+{
+	(void)state;
+	for (int is_touched = 0; is_touched < 2; is_touched++) {
+		struct lab *lab = lab_new(0, 1);
+		lab_break(lab, 1);
+		struct record *record = lab_record(lab, 0);
+		struct op op = { .state = OP_CANCELLED, .rung = RUNG_REPLACE, .is_touched = is_touched != 0 };
+		(void)TEXT_COPY(op.facts.server, "twin");
+		history_began(&lab->history, record, RUNG_REPLACE, RUNG_REPLACE, "old");
+		history_ended(&lab->history, record, &lab->policy, &op, RUNG_REPLACE, lab->now);
+		assert_true(record_has_stopped(record, "old"));
+		assert_int_equal(record_has_stopped(record, "twin"), is_touched);
+		assert_false(record_has_stopped(record, "other"));
+		assert_false(record_has_stopped(record, "")); /* an unknown server is nobody's */
+		lab_free(lab);
+	}
+}
+
 /* Another node's repair does not keep this one's case. */
 static void the_repair_of_another(void **state)
 {
@@ -1027,6 +1047,7 @@ int main(void)
 		cmocka_unit_test(a_quiet_record_makes_room),
 		cmocka_unit_test(a_jump_of_the_clock_is_no_age),
 		cmocka_unit_test(which_server_a_replacement_may_have_stopped),
+		cmocka_unit_test(both_twins_may_have_been_stopped),
 		cmocka_unit_test(the_repair_of_another),
 		cmocka_unit_test(storms_outlive_an_election),
 	};

@@ -133,6 +133,7 @@ static void fill_record(struct rng *rng, struct record *record, size_t number)
 	record->left_until.ms = rng_chance(rng, 0.5) ? LAB_MONO + (int64_t)rng_below(rng, HOUR) + 1 : 0;
 	record->top = (enum rung)rng_below(rng, RUNG_GIVE_UP + 1);
 	RANDOM_TEXT(rng, record->stopped);
+	RANDOM_TEXT(rng, record->stopped_twin);
 	record->is_awaited = rng_chance(rng, 0.5);
 	record->is_phantom = rng_chance(rng, 0.5);
 	record->lefts = (int)rng_below(rng, 9);
@@ -228,6 +229,7 @@ static void same_record(const struct record *a, const struct record *b)
 	SAME(last_note);
 	SAME(tried);
 	SAME(stopped);
+	SAME(stopped_twin);
 
 #undef SAME
 #define SAME(member) assert_int_equal(a->member, b->member)

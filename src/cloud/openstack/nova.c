@@ -201,24 +201,35 @@ static struct wall action_time(const json_t *action)
 	return at;
 }
 
+/* The newest of the list that is wanted; NULL: none. Of two at the same time the first counts: Nova lists the newest
+ * first. */
+static const json_t *newest(const json_t *actions, bool (*is_wanted)(const json_t *action))
+{
+	const json_t *found = NULL;
+	struct wall found_at = { -1 };
+	size_t i;
+	json_t *action;
+	json_array_foreach(actions, i, action) {
+		struct wall at = action_time(action);
+		if (at.ms > found_at.ms && is_wanted(action)) {
+			found = action;
+			found_at = at;
+		}
+	}
+	return found;
+}
+
+static bool has_request_id(const json_t *action)
+{
+	return json_text_or(action, "request_id", "")[0] != '\0';
+}
+
 bool nova_newest_action(const json_t *list, char *out_request_id, size_t bytes)
 {
 	const json_t *actions = json_object_get(list, "instanceActions");
-	const char *newest = "none";
-	struct wall newest_at = { -1 };
-	size_t i;
-	json_t *action;
 	if (!json_is_array(actions))
 		return false;
-	json_array_foreach(actions, i, action) {
-		const char *id = json_text_or(action, "request_id", "");
-		struct wall at = action_time(action);
-		if (id[0] != '\0' && at.ms > newest_at.ms) {
-			newest = id;
-			newest_at = at;
-		}
-	}
-	return text_copy(out_request_id, bytes, newest);
+	return text_copy(out_request_id, bytes, json_text_or(newest(actions, has_request_id), "request_id", "none"));
 }
 
 bool nova_acted_since(const json_t *list, const char *request_id, const char *action)
@@ -239,42 +250,31 @@ bool nova_acted_since(const json_t *list, const char *request_id, const char *ac
 	return false;
 }
 
-static bool is_power_act(const char *action)
+static bool is_power_act(const json_t *action)
 {
+	const char *name = json_text_or(action, "action", "");
 	static const char *const names[] = { "create",     "start",      "stop",         "reboot",        "rebuild",
 					     "evacuate",   "resize",     "migrate",      "confirmResize", "pause",
 					     "unpause",    "suspend",    "resume",       "shelve",        "unshelve",
 					     "rescue",     "unrescue",   "revertResize", "delete",        "restore",
 					     "softDelete", "forceDelete" };
 	for (size_t i = 0; i < COUNT(names); i++) {
-		if (strcmp(names[i], action) == 0)
+		if (strcmp(names[i], name) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* Of two at the same time the first counts: Nova lists the newest first. */
 bool nova_newest_power(const json_t *list, struct power_act *out)
 {
 	const json_t *actions = json_object_get(list, "instanceActions");
-	struct power_act newest = { 0 };
-	struct wall newest_at = { -1 };
-	size_t i;
-	json_t *action;
 	if (!json_is_array(actions))
 		return false;
-	json_array_foreach(actions, i, action) {
-		const char *name = json_text_or(action, "action", "");
-		struct wall at = action_time(action);
-		if (!is_power_act(name) || at.ms <= newest_at.ms)
-			continue;
-		newest_at = at;
-		newest = (struct power_act){ 0 };
-		(void)TEXT_COPY(newest.action, name); /* one of those above: it fits */
-		copy_cut(newest.user, sizeof newest.user, json_text_or(action, "user_id", ""));
-		copy_cut(newest.at, sizeof newest.at, json_text_or(action, "start_time", ""));
-	}
-	*out = newest;
+	const json_t *action = newest(actions, is_power_act);
+	*out = (struct power_act){ 0 };
+	(void)TEXT_COPY(out->action, json_text_or(action, "action", "")); /* one of those above: it fits */
+	copy_cut(out->user, sizeof out->user, json_text_or(action, "user_id", ""));
+	copy_cut(out->at, sizeof out->at, json_text_or(action, "start_time", ""));
 	return true;
 }
 
